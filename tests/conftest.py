@@ -1,0 +1,62 @@
+"""Rules that hold for the whole run: what may be skipped, and that no test leaves a precision changed."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import flint
+import hypothesis
+import mpmath
+import pytest
+
+# The one list of reasons for which a test may be skipped; any other skip is a failure.
+ALLOWED_SKIPS = (
+    r"needs torch|could not import 'torch",
+    r"needs JAX|could not import 'jax",
+    r"needs a GPU",
+    r"needs \.\./shared",
+    r"needs a browser",
+)
+
+hypothesis.settings.register_profile("reproducible", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("reproducible")
+
+
+def pytest_report_header() -> str:
+    names = ("numpy", "scipy", "python-flint", "mpmath", "sympy", "matplotlib")
+    return "libraries: " + ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
+
+
+def _fail_unless_allowed(report: Any) -> None:
+    if not report.skipped or hasattr(report, "wasxfail"):
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    if not any(re.search(allowed, reason) for allowed in ALLOWED_SKIPS):
+        report.outcome = "failed"
+        report.longrepr = f"skipped for a reason that tests/conftest.py does not allow: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, Any, Any]:
+    report = yield
+    _fail_unless_allowed(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, Any, Any]:
+    report = yield
+    _fail_unless_allowed(report)
+    return report
+
+
+@pytest.fixture(autouse=True)
+def _precisions_are_left_alone() -> Iterator[None]:
+    before = flint.ctx.prec, mpmath.mp.prec
+    yield
+    after = flint.ctx.prec, mpmath.mp.prec
+    flint.ctx.prec, mpmath.mp.prec = before
+    assert after == before, "a test changed the precision of the whole process"
