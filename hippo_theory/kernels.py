@@ -52,7 +52,9 @@ class ExponentialSum:
     def __sub__(self, other: ExponentialSum) -> ExponentialSum:
         """The difference of two kernels on the same time axis."""
         if self.step != other.step:
-            raise InputError(f"kernels with steps {self.step} and {other.step} cannot be subtracted; discretize both alike")
+            raise InputError(
+                f"kernels with steps {self.step} and {other.step} cannot be subtracted; discretize both alike"
+            )
         with balls(max(self.bits, other.bits)).work():
             return ExponentialSum(
                 np.concatenate([self.real_coefficients, -other.real_coefficients]),
@@ -88,7 +90,7 @@ def diagonal_kernel(family: Family, component: int, arithmetic: Balls) -> Expone
 
         K_n(t) = sum_m V_nm (V* B)_m e^(lambda_m t) / 2, from the closed-form eigenpairs of S.
 
-    Cost O(N (n + 1)) for LegS, LagT, FouT; no matrix is formed.
+    Cost O(N) for LegS, LagT, FouT and O(N^2) for LegT; no matrix is formed.
 
     Examples
     --------
@@ -101,7 +103,7 @@ def diagonal_kernel(family: Family, component: int, arithmetic: Balls) -> Expone
     component = family.checked_component(component)
     with arithmetic.work() as ring:
         spectrum = family.normal_spectrum(ring)
-        row = family.normal_eigenvectors(ring, component + 1)[component]
+        (row,) = family.normal_eigenvectors(ring, [component])
         coefficients = row * family.normal_weights(ring) / 2
         pairs = [m for m in range(family.N // 2) if not spectrum[m].imag == 0]
         singles = [m for m in range(family.N) if spectrum[m].imag == 0]
@@ -128,7 +130,9 @@ def full_kernel(family: Family, component: int, arithmetic: Balls) -> Exponentia
     """
     component = family.checked_component(component)
     if not isinstance(family, LegS):
-        raise InputError(f"the kernel of {family.name} is not a sum of exponentials in closed form; only that of legs is")
+        raise InputError(
+            f"the kernel of {family.name} is not a sum of exponentials in closed form; only that of legs is"
+        )
     with arithmetic.work() as ring:
         scale = ring.sqrt(ring.number(2 * component + 1))
         integer = -1 if component % 2 else 1

@@ -48,4 +48,6 @@ def run_python(*arguments: str, timeout: float = 120, **options: Any) -> subproc
     """Run this Python on this source tree, whatever is installed."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment, check=False, **options)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=timeout, env=environment, check=False, **options
+    )

@@ -64,6 +64,7 @@ def test_the_transfer_difference_against_a_dense_solve(family):
         s = acb(ring.number("0.3"), ring.number("1.7"))
         N, B = family.N, family.input_vector(ring)
         S, A = family.normal_part(ring), family.state_matrix(ring)
+
         def solve(matrix, drive):
             shifted = [[(s if n == k else 0) - matrix[n, k] for k in range(N)] for n in range(N)]
             return acb_mat(shifted).solve(acb_mat([[b] for b in drive]))
@@ -107,7 +108,15 @@ def test_the_zero_order_hold_constant_for_small_steps():
 
 def test_rates_of_rows():
     def row(**changes):
-        place = {"family": "legs", "N": 8, "method": "continuous", "step": None, "component": 0, "norm": "l2", "point": None}
+        place = {
+            "family": "legs",
+            "N": 8,
+            "method": "continuous",
+            "step": None,
+            "component": 0,
+            "norm": "l2",
+            "point": None,
+        }
         return Row(**{**place, **changes}, error=1.0, kind="observed")
 
     assert rate_theory(row()) == 0

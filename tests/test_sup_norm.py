@@ -15,7 +15,7 @@ from hippo_theory.discretizations import METHODS, discretize
 from hippo_theory.errors import CertificationError, InputError
 from hippo_theory.families import LegS
 from hippo_theory.kernels import ExponentialSum, diagonal_kernel, full_kernel
-from hippo_theory.sup_norm import LagValues, sup_norm
+from hippo_theory.norms.sup import LagValues, sup_norm
 
 
 def difference(N, component, method, step):

@@ -8,7 +8,7 @@ conventions and into float64.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -18,8 +18,8 @@ import numpy as np
 from flint import acb, acb_mat, arb, arb_mat
 from numpy.typing import NDArray
 
-from hippo_theory.arithmetic import FLOAT64, Arithmetic, Balls, balls, nearest_certified
-from hippo_theory.errors import InputError, checked_size
+from hippo_theory.arithmetic import FLOAT64, Arithmetic, Balls, balls, elementwise, nearest_certified
+from hippo_theory.errors import CertificationError, InputError, checked_size
 from hippo_theory.families.conventions import HALF, Convention, find_convention
 
 __all__ = ["FAMILIES", "Family"]
@@ -73,7 +73,7 @@ class Family(ABC):
 
     @abstractmethod
     def _state_matrix(self, arithmetic: Arithmetic) -> Array:
-        """Canonical A, (N, N)."""
+        """Canonical A, (N, N), with the share `form.rank` of its low-rank term (FouT only: elsewhere it is 1)."""
 
     @abstractmethod
     def _input_vector(self, arithmetic: Arithmetic) -> Array:
@@ -122,8 +122,8 @@ class Family(ABC):
         """Canonical abs(v* B) for the unit eigenvector v of the frequency at `index` of `_frequencies`."""
 
     @abstractmethod
-    def _eigenvector(self, index: int, frequency: Any, arithmetic: Balls, count: int) -> Array:
-        """First `count` components of that eigenvector, v* B real and positive."""
+    def _eigenvector(self, index: int, frequency: Any, arithmetic: Balls, components: Sequence[int]) -> Array:
+        """Some components, in increasing order, of that eigenvector, v* B real and positive."""
 
     def _rescaling(self, arithmetic: Arithmetic) -> Array:
         """The diagonal D of conventions that rescale the states (LMU), (N,)."""
@@ -156,21 +156,18 @@ class Family(ABC):
         form = self.form
         with arithmetic.work() as ring:
             A = self._state_matrix(ring)
-            if form.rank != 1:
-                P = self._low_rank(ring)
-                A = A + ring.number(1 - form.rank) * (P @ P.T)
             if form.shift:
                 A = A + ring.number(form.shift) * ring.identity(self.N)
             if form.rescaled:
                 D = self._rescaling(ring)
                 A = A * D[:, None] / D[None, :]
             factor = form.sign * form.rate
-            return A if factor == 1 else ring.number(factor) * A
+            return A if factor == 1 else np.asarray(ring.number(factor) * A)
 
     def input_vector(self, arithmetic: Arithmetic) -> Array:
         """B of x' = A x + B u, (N,), in any number system."""
         with arithmetic.work() as ring:
-            return self._gain(ring) * self._input_vector(ring)
+            return np.asarray(self._gain(ring) * self._input_vector(ring))
 
     def _gain(self, ring: Arithmetic) -> Any:
         """What B is multiplied by under the convention: a number, or one factor a state."""
@@ -236,7 +233,7 @@ class Family(ABC):
     def _float(self, formula: Callable[[Arithmetic], Array], rate_is_exact: bool) -> NDArray[np.float64]:
         """The formula rounded to nearest: in one float operation where that is provably the same, else from balls."""
         form = self.form
-        plain = (form.rank, form.shift, form.gain) == (1, 0, 1) and not (form.rescaled or form.unit_mass)
+        plain = form.rank == form.gain == 1 and form.shift == 0 and not (form.rescaled or form.unit_mass)
         if self._nearest_by_one_rounding and plain and rate_is_exact:
             result = np.asarray(formula(FLOAT64), dtype=np.float64)
         else:
@@ -445,21 +442,44 @@ class Family(ABC):
             half = half * ring.number(factor)
             return np.concatenate([half, half[: self.N // 2][::-1]])
 
-    def normal_eigenvectors(self, arithmetic: Balls, count: int | None = None) -> Array:
-        """First `count` rows (all by default) of the unitary V with A + P P^T = V Lambda V*, phase such that V* B >= 0.
+    def normal_eigenvectors(self, arithmetic: Balls | None = None, components: Sequence[int] | None = None) -> Array:
+        """Rows of the unitary V with A + P P^T = V Lambda V*, phase such that V* B >= 0.
+
+        Parameters
+        ----------
+        arithmetic : Balls, optional
+            For certified complex balls; without it, complex128, each part the nearest to the truth.
+        components : sequence of int, optional
+            Which rows, increasing; all N by default.
 
         Returns
         -------
-        (count, N) ndarray of acb
+        (N, N) ndarray, or as many rows as were asked for
             Column m belongs to eigenvalue m of `normal_spectrum`. Where v* B = 0 the first nonzero entry is positive.
         """
         self._require_normal_plus_low_rank()
-        count = self.N if count is None else count
+        rows = range(self.N) if components is None else components
+        half = self._rounded_half(rows) if arithmetic is None else self._half_of_eigenvectors(rows, arithmetic)
+        conjugates = elementwise(lambda element: element.conjugate())(half) if arithmetic else half.conj()
+        return np.concatenate([half, conjugates[:, : self.N // 2][:, ::-1]], axis=1)
+
+    def _half_of_eigenvectors(self, rows: Sequence[int], arithmetic: Balls) -> Array:
+        """The columns for nonnegative imaginary part."""
         frequencies = _cached_frequencies(self, arithmetic.bits)
         with arithmetic.work() as ring:
-            half = [self._eigenvector(index, frequencies[index], ring, count) for index in range(self.stored)]
-            mirrored = [ring.conjugate(column) for column in half[: self.N // 2][::-1]]
-            return np.stack(half + mirrored, axis=1)
+            return np.stack([self._eigenvector(m, w, ring, rows) for m, w in enumerate(frequencies)], axis=1)
+
+    def _rounded_half(self, rows: Sequence[int]) -> Array:
+        """The same rounded to the nearest complex128, without negative zeros.
+
+        LegT of odd N has entries that are zero in one part, which balls only see as a small interval around zero: it
+        decides its nearest float64 once it is narrower than the smallest subnormal, 2^-1074.
+        """
+        try:
+            half = nearest_certified(lambda ring: self._half_of_eigenvectors(rows, ring), "complex128", attempts=1)
+        except CertificationError:
+            half = nearest_certified(lambda ring: self._half_of_eigenvectors(rows, ring), "complex128", bits=1280)
+        return np.asarray(half + 0.0, dtype=np.complex128)
 
 
 def _is_nonnegative(time: Any) -> bool:

@@ -86,13 +86,21 @@ CONVENTIONS: tuple[Convention, ...] = (
     Convention("legt", "hippo2020", "legt", sign=-1, equation="c' = -A c + B f", source=_HIPPO, aliases=("legt",)),
     Convention("lmu", "default", "legt", rescaled=True, source="LMU (Voelker et al. 2019)", aliases=("lmu",)),
     Convention("lmu", "s4", "legt", rescaled=True, source=_S4, aliases=("lmu",)),
-    Convention("lagt", "default", "lagt", source=f"{_S4} (lagt is beta = 0, tlagt is beta = 1)", aliases=("lagt", "tlagt")),
+    Convention(
+        "lagt", "default", "lagt", source=f"{_S4} (lagt is beta = 0, tlagt is beta = 1)", aliases=("lagt", "tlagt")
+    ),
     Convention("lagt", "s4", "lagt", source=_S4, aliases=("lagt", "tlagt")),
     Convention("lagt", "glagt", "lagt", unit_mass=True, source=f"{_S4} (glagt: beta = 0.01)", aliases=("glagt",)),
     Convention("lagt", "hippo2020", "lagt", sign=-1, equation="c' = -A c + B f", source=f"{_HIPPO} (beta = 1)"),
     Convention("fout", "default", "fout", source=_HTTYH, aliases=("fourier2", "fourier_double", "fout (HiPPO-Jax)")),
     Convention(
-        "fout", "s4", "fout", rate=HALF, even_sizes=True, source=f"{_S4}: window [0, 2]", aliases=("fout", "fourier", "fru")
+        "fout",
+        "s4",
+        "fout",
+        rate=HALF,
+        even_sizes=True,
+        source=f"{_S4}: window [0, 2]",
+        aliases=("fout", "fourier", "fru"),
     ),
     Convention("fout", "s4-fourier2", "fout", even_sizes=True, source=_S4, aliases=("fourier2",)),
     Convention(

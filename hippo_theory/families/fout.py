@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
@@ -74,23 +75,24 @@ class FouT(Family):
         return b
 
     def _state_matrix(self, arithmetic: Arithmetic) -> Array:
-        two, root = arithmetic.number(2), arithmetic.sqrt(arithmetic.number(2))
+        # Entries of -2 rho b b^T, shared: -2 rho, -2 rho sqrt 2, -4 rho. The share rho that a variant keeps is applied here:
+        # 2 (1 - rho) b b^T, added afterwards, would leave balls around zero where the entry is exactly zero.
+        twice, root = arithmetic.number(2 * self.form.rank), arithmetic.sqrt(arithmetic.number(2))
         A = arithmetic.zeros(self.N, self.N)
-        # Entries of -2 b b^T, shared: -2, -2 sqrt 2, -4.
         cosines = [self._cosine(m) for m in range(1, self._pairs + 1)]
-        A[0, 0] = -two
-        A[0, cosines] = A[cosines, 0] = -two * root
-        A[np.ix_(cosines, cosines)] = -2 * two
+        A[0, 0] = -twice
+        A[0, cosines] = A[cosines, 0] = -twice * root
+        A[np.ix_(cosines, cosines)] = -2 * twice
         for m, cosine in enumerate(cosines, start=1):
             angular = 2 * m * arithmetic.pi
             A[cosine, cosine + 1], A[cosine + 1, cosine] = -angular, angular
         return A
 
     def _input_vector(self, arithmetic: Arithmetic) -> Array:
-        return 2 * self._b(arithmetic)
+        return np.asarray(2 * self._b(arithmetic))
 
     def _low_rank(self, arithmetic: Arithmetic) -> Array:
-        return (arithmetic.sqrt(arithmetic.number(2)) * self._b(arithmetic))[:, None]
+        return np.asarray((arithmetic.sqrt(arithmetic.number(2)) * self._b(arithmetic))[:, None])
 
     def _transfer(self, component: int, s: Any, arithmetic: Arithmetic) -> Any:
         # Sherman-Morrison: X = 2 r / (1 + 2 rho h), r = (s I - Rot)^-1 b, h = b^T r, multiplied through by s so that
@@ -155,7 +157,7 @@ class FouT(Family):
     def _weight(self, index: int, frequency: Any, arithmetic: Balls) -> Any:
         return arithmetic.number(2)
 
-    def _eigenvector(self, index: int, frequency: Any, arithmetic: Balls, count: int) -> Array:
+    def _eigenvector(self, index: int, frequency: Any, arithmetic: Balls, components: Sequence[int]) -> Array:
         column = np.full(self.N, acb(0), dtype=object)
         m = self._multiples()[index]
         if m == 0:
@@ -163,7 +165,7 @@ class FouT(Family):
         else:
             half = arithmetic.sqrt(arithmetic.number(HALF))
             column[self._cosine(m)], column[self._cosine(m) + 1] = acb(half), acb(0, -half)
-        return column[:count]
+        return column[list(components)]
 
     # In the s4 layout of even size the second eigenvalue 0 belongs to the dead state, which B does not reach.
 
@@ -176,10 +178,11 @@ class FouT(Family):
             weights.flags.writeable = False
         return weights
 
-    def normal_eigenvectors(self, arithmetic: Balls, count: int | None = None) -> Array:
+    def normal_eigenvectors(self, arithmetic: Balls | None = None, components: Sequence[int] | None = None) -> Array:
         """As in `Family`; the unit vector of the dead state for its eigenvalue 0."""
-        V = super().normal_eigenvectors(arithmetic, count)
+        V = super().normal_eigenvectors(arithmetic, components)
         if self._dead:
-            V[:, self.stored] = acb(0)
-            V[1:2, self.stored] = acb(1)
+            rows = range(self.N) if components is None else components
+            unit = [1 if n == 1 else 0 for n in rows]
+            V[:, self.stored] = unit if arithmetic is None else [acb(entry) for entry in unit]
         return V

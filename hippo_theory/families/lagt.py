@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
+from flint import acb, arb, fmpq
 
 from hippo_theory.arithmetic import Arithmetic, Balls, exact_fraction
 from hippo_theory.errors import InputError
@@ -60,7 +62,9 @@ class LagT(Family):
             raise InputError(f"`beta` must be at least 0, got {self.beta}")
         super().__post_init__()
         if self.form.unit_mass and not (self.alpha < 1 and self.beta > 0):
-            raise InputError("the convention 'glagt' divides by the mass of t^-alpha e^(-beta t); it needs alpha < 1 and beta > 0")
+            raise InputError(
+                "the convention 'glagt' divides by the mass of t^-alpha e^(-beta t); it needs alpha < 1 and beta > 0"
+            )
 
     @property
     def _nearest_by_one_rounding(self) -> bool:  # type: ignore[override]
@@ -75,7 +79,7 @@ class LagT(Family):
         squares = [arithmetic.gamma(arithmetic.number(self.alpha + 1))]
         for n in range(1, self.N):
             squares.append(squares[-1] * arithmetic.number(1 + self.alpha / n))
-        return arithmetic.sqrt(np.array(squares, dtype=arithmetic.dtype))
+        return np.asarray(arithmetic.sqrt(np.array(squares, dtype=arithmetic.dtype)))
 
     def _state_matrix(self, arithmetic: Arithmetic) -> Array:
         A = np.tril(np.full((self.N, self.N), arithmetic.number(-1), dtype=arithmetic.dtype), -1)
@@ -84,7 +88,7 @@ class LagT(Family):
         if self.alpha:
             L = self._lengths(arithmetic)
             A = A * L[None, :] / L[:, None]
-        return A
+        return np.asarray(A)
 
     def _input_vector(self, arithmetic: Arithmetic) -> Array:
         B = np.full(self.N, arithmetic.number(1), dtype=arithmetic.dtype)
@@ -161,14 +165,13 @@ class LagT(Family):
 
     # S + (beta/2) I is skew with entries -+1/2 and skew-circulant: eigenvectors e^{i pi (2j+1) n / N} / sqrt N.
 
-    def _angle(self, index: int, arithmetic: Arithmetic) -> Any:
-        return arithmetic.pi * arithmetic.number(Fraction(2 * index + 1, 2 * self.N))
+    def _turns(self, index: int) -> fmpq:
+        """The angle (2j+1) pi/(2N) in units of pi."""
+        return fmpq(2 * index + 1, 2 * self.N)
 
     def _frequencies(self, arithmetic: Balls) -> Array:
-        half = [self._angle(index, arithmetic).cot() / 2 for index in range(self.stored)]
-        if self.N % 2:
-            half[-1] = arithmetic.number(0)
-        return np.array(half, dtype=object)
+        angles = [arb.sin_cos_pi_fmpq(self._turns(index)) for index in range(self.stored)]
+        return np.array([cosine / (2 * sine) for sine, cosine in angles], dtype=object)
 
     def _frequencies_float(self) -> tuple[Array, Array]:
         return self._float_spectrum
@@ -179,18 +182,13 @@ class LagT(Family):
         return _cotangent_spectrum(self.N)
 
     def _weight(self, index: int, frequency: Any, arithmetic: Balls) -> Any:
-        return 1 / (arithmetic.sqrt(arithmetic.number(self.N)) * arithmetic.sin(self._angle(index, arithmetic)))
+        return 1 / (arithmetic.sqrt(arithmetic.number(self.N)) * arb.sin_pi_fmpq(self._turns(index)))
 
-    def _eigenvector(self, index: int, frequency: Any, arithmetic: Balls, count: int) -> Array:
-        # v* B = sum_n e^{-2 i n angle} / sqrt N = -i e^{i angle} / (sin(angle) sqrt N): multiply v by -i e^{i angle}.
-        angle = self._angle(index, arithmetic)
-        unit = arithmetic.exp(arithmetic.imaginary_unit * angle)
-        value = -arithmetic.imaginary_unit * unit / arithmetic.sqrt(arithmetic.number(self.N))
-        column = []
-        for _ in range(count):
-            column.append(value)
-            value = value * unit * unit
-        return np.array(column, dtype=object)
+    def _eigenvector(self, index: int, frequency: Any, arithmetic: Balls, components: Sequence[int]) -> Array:
+        # e^{2 i n angle}/sqrt N, times -i e^{i angle} so that v* B = 1/(sin(angle) sqrt N) is positive.
+        scale = 1 / arithmetic.sqrt(arithmetic.number(self.N))
+        angles = [arb.sin_cos_pi_fmpq((2 * n + 1) * self._turns(index)) for n in components]
+        return np.array([acb(scale * sine, -scale * cosine) for sine, cosine in angles], dtype=object)
 
 
 _BLOCK = 1 << 14  # roots at a time: the temporaries stay in the processor's cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -54,13 +55,13 @@ class LegS(Family):
         below = np.tril(-arithmetic.sqrt(np.multiply.outer(2 * n + 1, 2 * n + 1)), -1)
         diagonal = np.zeros_like(below)
         diagonal[np.arange(self.N), np.arange(self.N)] = -(n + 1)
-        return arithmetic.number(below + diagonal)
+        return np.asarray(arithmetic.number(below + diagonal))
 
     def _input_vector(self, arithmetic: Arithmetic) -> Array:
-        return arithmetic.sqrt(2 * arithmetic.indices(self.N) + 1)
+        return np.asarray(arithmetic.sqrt(2 * arithmetic.indices(self.N) + 1))
 
     def _low_rank(self, arithmetic: Arithmetic) -> Array:
-        return arithmetic.sqrt(arithmetic.indices(self.N) + arithmetic.number(HALF))[:, None]
+        return np.asarray(arithmetic.sqrt(arithmetic.indices(self.N) + arithmetic.number(HALF))[:, None])
 
     def _transfer(self, component: int, s: Any, arithmetic: Arithmetic) -> Any:
         # X_n(s) = R_n prod_{k<n} (s-k) / prod_{k=1}^{n+1} (s+k)
@@ -107,6 +108,5 @@ class LegS(Family):
     def _weight(self, index: int, frequency: Any, arithmetic: Balls) -> Any:
         return arithmetic.sqrt(2 / legs_phase.slope(self.N, frequency))
 
-    def _eigenvector(self, index: int, frequency: Any, arithmetic: Balls, count: int) -> Array:
-        # v_n = X_n(lambda) / sqrt(2 phi'(w)): the resolvent applied to B, since B^T X(lambda) = 2 at an eigenvalue.
-        return legs_phase.eigenvector(self.N, frequency, arithmetic, count)
+    def _eigenvector(self, index: int, frequency: Any, arithmetic: Balls, components: Sequence[int]) -> Array:
+        return legs_phase.eigenvector(self.N, frequency, arithmetic, components)

@@ -13,6 +13,7 @@ the spectrum, and an enclosure that contains one root for each m has missed noth
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -86,35 +87,41 @@ def frequencies(N: int, arithmetic: Balls, indices: Array | None = None) -> Arra
     >>> decimal_ball(frequencies(4, balls(120))[0], 25).value
     '4.6032930070668486809135768'
     """
-    # Subtracting log-gammas of size w log w, w <= N^2/pi, loses some 2 log2(N) + 5 bits; the slopes lose as many.
-    guard = 2 * N.bit_length() + 8
+    # Subtracting log-gammas of size w log w, w <= N^2/pi, loses some 2 log2(N) + 5 bits, and so do the slopes; long
+    # products lose some 20.
+    guard = 2 * N.bit_length() + 24
     starts, weights = frequencies_and_weights(N)
     chosen = np.arange((N + 1) // 2) if indices is None else np.asarray(indices)
     # For small N a product costs less than two log-gammas, but knows the phase only modulo 2 pi. That is enough where all
     # roots are asked for: floor(N/2) distinct positive ones are all there are, and their order tells which is which.
     wrapped = N <= 192 and indices is None
     residual = _wrapped_residual if wrapped else _residual
-    bits = max(arithmetic.bits, 53)
+    bits = max(arithmetic.bits, 100)  # what one Newton step from float64 gives anyhow
     positive = chosen[2 * chosen < N - 1].tolist()
     targets = [N - 1 - 2 * index for index in positive]
     with balls(64).work():
         roots = [arb(starts[index]) for index in positive]
         slopes = [arb(2 / weights[index] ** 2) for index in positive]
-    accuracy = 46  # bits: the float64 starts carry 51, and Newton's constant costs a few
-    while 2 * accuracy < bits:
-        with balls(2 * accuracy + guard).work():
-            steps = zip(roots, targets, slopes, strict=True)
-            roots = [(root - residual(N, root, m) / derivative).mid() for root, m, derivative in steps]
-        accuracy = 2 * accuracy - 6
-        if 2 * accuracy < bits:
+    accuracy = slope_accuracy = 50  # bits; the float64 starts and their weights carry 51 or more
+    while True:
+        if accuracy > 50:
             with balls(accuracy + guard).work():
                 slopes = [slope(N, root) for root in roots]
-    with balls(accuracy + guard).work():
+            # python-flint's digamma may lose a twentieth of its bits: count what it delivers.
+            slope_accuracy = min([accuracy - 2, *(derivative.rel_accuracy_bits() for derivative in slopes)])
+        if accuracy > 50 and accuracy + slope_accuracy >= bits:
+            break
+        with balls(accuracy + slope_accuracy + guard).work():
+            steps = zip(roots, targets, slopes, strict=True)
+            roots = [(root - residual(N, root, m) / derivative).mid() for root, m, derivative in steps]
+        accuracy += slope_accuracy - 8
+    with balls(64).work():
         # On I = w (1 +- eps) the slope stays within phi'(w) (1 +- 3 eps): each term of phi' is x/(x^2+w^2), so that
         # -2 <= w phi''/phi' <= 0. (Balls around both digammas would lose 2 log2(N) bits of that.)
-        spread = 1 + arb(0, arb(2) ** -accuracy)
-        intervals = [root * spread for root in roots]
-        slopes = [slope(N, root) * (1 + 3 * (spread - 1)) for root in roots]
+        spread = arb(0, arb(2) ** -accuracy)
+    with balls(accuracy + guard).work():
+        intervals = [root * (1 + spread) for root in roots]
+        slopes = [derivative * (1 + 3 * spread) for derivative in slopes]
     with balls(bits + guard).work():
         # Interval Newton: if w - (phi(w) - target)/phi'(I) lies inside I, it contains the root.
         steps = zip(roots, targets, slopes, strict=True)
@@ -127,18 +134,25 @@ def frequencies(N: int, arithmetic: Balls, indices: Array | None = None) -> Arra
     return np.array(enclosed + [arb(0)] * (len(chosen) - len(positive)), dtype=object)
 
 
-def eigenvector(N: int, frequency: Any, arithmetic: Balls, count: int) -> Array:
-    """First `count` components of the unit eigenvector of the normal part for -1/2 + i w, with v* B > 0.
+def eigenvector(N: int, frequency: Any, arithmetic: Balls, components: Iterable[int]) -> Array:
+    """Components of the unit eigenvector of the normal part for -1/2 + i w, with v* B > 0.
 
-        v_n = X_n(lambda) / sqrt(2 phi'(w)),     X_n(lambda) = R_n prod_{k<n} (lambda-k) / prod_{k=1}^{n+1} (lambda+k).
+        v_n = X_n(lambda) / sqrt(2 phi_N'(w)) = (-1)^n R_n e^(-2 i phi_n(w)) / ((n + 1/2 + i w) sqrt(2 phi_N'(w))).
 
     With S = A + B B^T / 2: (lambda I - S) X(lambda) = B - B (B^T X(lambda))/2 = 0, because B^T X = 1 - q_N = 2 at an
-    eigenvalue. The norm follows from abs(X_n)^2 = (2n+1)/((n+1/2)^2 + w^2), whose sum over n is 2 phi'(w).
+    eigenvalue. The norm follows from abs(X_n)^2 = (2n+1)/((n+1/2)^2 + w^2), whose sum over n is 2 phi_N'(w). The phase
+    is kept as a real angle: a product of complex balls would grow by up to sqrt 2 at each turn.
     """
-    eigenvalue = acb(-arb(1) / 2, frequency)
-    value = 1 / (arithmetic.sqrt(2 * slope(N, frequency)) * (eigenvalue + 1))
-    column = []
-    for n in range(count):
-        column.append(value * arb(2 * n + 1).sqrt())
-        value = value * (eigenvalue - n) / (eigenvalue + (n + 2))
+    scale = 1 / arithmetic.sqrt(2 * slope(N, frequency))
+    column, reached, angle = [], 0, arb(0)
+    for n in components:
+        if n - reached > 40:  # about where two log-gammas cost less than the arctangents between
+            angle = phase(n, frequency)
+        else:
+            for k in range(reached, n):
+                angle += (frequency / (arb(2 * k + 1) / 2)).atan()
+        reached = n
+        turn = acb((2 * angle).cos(), -(2 * angle).sin())
+        size = scale * arb(2 * n + 1).sqrt() * (-1) ** n
+        column.append(size * turn / acb(arb(2 * n + 1) / 2, frequency))
     return np.array(column, dtype=object)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -52,19 +53,19 @@ class LegT(Family):
     def _state_matrix(self, arithmetic: Arithmetic) -> Array:
         n = arithmetic.indices(self.N)
         sign = np.where((n[:, None] < n) & ((n - n[:, None]) % 2 == 1), 1, -1)
-        return arithmetic.number(sign * arithmetic.sqrt(np.multiply.outer(2 * n + 1, 2 * n + 1)))
+        return np.asarray(arithmetic.number(sign * arithmetic.sqrt(np.multiply.outer(2 * n + 1, 2 * n + 1))))
 
     def _input_vector(self, arithmetic: Arithmetic) -> Array:
-        return arithmetic.sqrt(2 * arithmetic.indices(self.N) + 1)
+        return np.asarray(arithmetic.sqrt(2 * arithmetic.indices(self.N) + 1))
 
     def _low_rank(self, arithmetic: Arithmetic) -> Array:
         n = arithmetic.indices(self.N)
         R = arithmetic.sqrt(2 * n + 1)
-        return arithmetic.number(np.stack([R * (n % 2 == 0).astype(int), R * (n % 2 == 1).astype(int)], axis=1))
+        return np.asarray(arithmetic.number(np.stack([R * (1 - n % 2), R * (n % 2)], axis=1)))
 
     def _rescaling(self, arithmetic: Arithmetic) -> Array:
         n = arithmetic.indices(self.N)
-        return np.where(n % 2 == 0, 1, -1) * arithmetic.sqrt(2 * n + 1)
+        return np.asarray(np.where(n % 2 == 0, 1, -1) * arithmetic.sqrt(2 * n + 1))
 
     def _transfer(self, component: int, s: Any, arithmetic: Arithmetic) -> Any:
         # With g_n = s X_n / R_n the rows of (s I - A) X = B differ by g_{n-1} = g_{n+1} + (2 (2n+1)/s) g_n, with
@@ -103,5 +104,5 @@ class LegT(Family):
     def _weight(self, index: int, frequency: Any, arithmetic: Balls) -> Any:
         return legt_secular.weight(self.N, frequency, arithmetic)
 
-    def _eigenvector(self, index: int, frequency: Any, arithmetic: Balls, count: int) -> Array:
-        return legt_secular.eigenvector(self.N, frequency, arithmetic, count)
+    def _eigenvector(self, index: int, frequency: Any, arithmetic: Balls, components: Sequence[int]) -> Array:
+        return legt_secular.eigenvector(self.N, frequency, arithmetic, max(components) + 1)[list(components)]

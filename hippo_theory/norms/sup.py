@@ -106,7 +106,7 @@ def sup_norm(
     >>> from hippo_theory.discretizations import discretize
     >>> from hippo_theory.families import LegS
     >>> from hippo_theory.kernels import diagonal_kernel, full_kernel
-    >>> from hippo_theory.sup_norm import sup_norm
+    >>> from hippo_theory.norms.sup import sup_norm
     >>> error = diagonal_kernel(LegS(8), 0, balls(128)) - full_kernel(LegS(8), 0, balls(128))
     >>> result = sup_norm(discretize(error, "sampled", "0.1"), 20)
     >>> result.kind, result.lag, bool(result.value > 0.5)  # at lag 0 the difference is exactly -1/2
@@ -285,7 +285,9 @@ class LagValues:
         """
         kernel = self.kernel
         with balls(kernel.bits).work():
-            scaled = [a * rate**lag for a, rate in zip(kernel.real_coefficients, kernel.real_rates, strict=True)]
+            scaled = [
+                a * _real_power(rate, lag) for a, rate in zip(kernel.real_coefficients, kernel.real_rates, strict=True)
+            ]
             modes = list(zip(scaled, kernel.real_rates, strict=True))
             total = arb(0)
             for i, (a, rate) in enumerate(modes):
@@ -332,10 +334,12 @@ class LagValues:
                 if tail <= arb(self._bound):
                     return result, bound + float(np.nextafter(float(tail.upper()), np.inf))
                 if powers is None:
-                    powers = arb_mat([[rate**j for j in range(_BLOCK)] for rate in rates])
+                    powers = arb_mat([[_real_power(rate, j) for j in range(_BLOCK)] for rate in rates])
                 lags = range(start + offset, start + offset + chunk, _BLOCK)
                 pairs = list(zip(coefficients, rates, strict=True))
-                product = (arb_mat([[a * rate**lag for a, rate in pairs] for lag in lags]) * powers).entries()
+                product = (
+                    arb_mat([[a * _real_power(rate, lag) for a, rate in pairs] for lag in lags]) * powers
+                ).entries()
                 values = np.array([float(value) for value in product])
                 radius = max(float(value.rad()) for value in product)
                 result[offset : offset + chunk] = values
@@ -346,6 +350,11 @@ class LagValues:
                     )
                 bound = max(bound, radius * (1 + 1e-12) + 2 * _UNIT * largest + 2.0**-1074)
         return result, bound
+
+
+def _real_power(rate: Any, exponent: int) -> Any:
+    """rate^exponent by way of acb: python-flint's power of a real ball whose middle is exactly 0 is NaN."""
+    return (acb(rate) ** exponent).real
 
 
 def _to_complex(values: list[Any]) -> Array:

@@ -1,14 +1,10 @@
-"""Norms of kernels and of differences of kernels, certified.
-
-All of them act on `ExponentialSum`: a kernel in continuous time or a sequence, as balls.
-"""
+"""The L2 norm of a kernel, and its transfer function at a point, from its poles."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
 from flint import acb, arb
 
 from hippo_theory.arithmetic import balls, exact_fraction
@@ -47,7 +43,7 @@ def l2_squared(kernel: ExponentialSum, horizon: Any = None) -> Any:
     >>> from hippo_theory.families import LegS
     >>> from hippo_theory.kernels import full_kernel
     >>> from hippo_theory.norms import l2_squared
-    >>> bool(l2_squared(full_kernel(LegS(4), 3, balls(128))).contains("0.5"))  # every LegS kernel has norm 1/sqrt 2
+    >>> bool(l2_squared(full_kernel(LegS(4), 3, balls(128))).contains(0.5))  # every LegS kernel has norm 1/sqrt 2
     True
     """
     with balls(kernel.bits).work() as ring:
@@ -78,7 +74,9 @@ def _require_stable(kernel: ExponentialSum) -> None:
     else:
         stable = all(abs(rate) < 1 for rate in [*kernel.real_rates, *kernel.rates])
     if not stable:
-        raise InputError("the kernel does not decay, so that its norm over [0, inf) is infinite; compare transfer functions")
+        raise InputError(
+            "the kernel does not decay, so that its norm over [0, inf) is infinite; compare transfer functions"
+        )
 
 
 def _residue_sum(kernel: ExponentialSum, real_coefficients: Any, coefficients: Any) -> Any:
@@ -93,7 +91,9 @@ def _residue_sum(kernel: ExponentialSum, real_coefficients: Any, coefficients: A
         total += a * (2 * weighted + a * _weighted_row(rate, [(1, rate)], step, arb(0)))
         total += 4 * a * _weighted_row(rate, pairs, step, acb(0)).real
     for j, (c, rate) in enumerate(pairs):
-        others = _weighted_row(rate, pairs[j + 1 :], step, acb(0)) + _weighted_row(rate, conjugates[j + 1 :], step, acb(0))
+        others = _weighted_row(rate, pairs[j + 1 :], step, acb(0)) + _weighted_row(
+            rate, conjugates[j + 1 :], step, acb(0)
+        )
         own = _weighted_row(rate, [pairs[j], conjugates[j]], step, acb(0))
         total += 2 * (c * (2 * others + own)).real
     return total if step is None else total * balls(kernel.bits).number(step)
@@ -122,7 +122,9 @@ def transfer_value(kernel: ExponentialSum, s: Any) -> Any:
     """
     with balls(kernel.bits).work() as ring:
         s = acb(ring.number(s))
-        conjugates = [(c.conjugate(), rate.conjugate()) for c, rate in zip(kernel.coefficients, kernel.rates, strict=True)]
+        conjugates = [
+            (c.conjugate(), rate.conjugate()) for c, rate in zip(kernel.coefficients, kernel.rates, strict=True)
+        ]
         modes = [
             *zip(kernel.real_coefficients, kernel.real_rates, strict=True),
             *zip(kernel.coefficients, kernel.rates, strict=True),

@@ -1,0 +1,113 @@
+"""How an answer is printed: as one JSON object, or as tables for people."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import ROUND_UP, Context, Decimal
+from pathlib import Path
+from typing import IO, Any
+
+from hippo_theory.arithmetic import decimal_ball
+
+__all__ = ["SCHEMA", "Answer", "Table", "decimal_disc", "replacing", "write_json", "write_tables"]
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for people; cells are strings, numbers among them right-aligned."""
+
+    title: str
+    header: Sequence[str]
+    rows: Iterable[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a verb has to say.
+
+    Attributes
+    ----------
+    data : dict
+        The keys of the JSON object, besides `schema` and `options`.
+    tables : iterable of Table
+        The same for people.
+    notes : sequence of str
+        Lines below the tables.
+    status : int
+        Exit status: 0, or 1 if the answer is no.
+    """
+
+    data: Mapping[str, Any]
+    tables: Iterable[Table] = ()
+    notes: Sequence[str] = ()
+    status: int = 0
+
+
+def decimal_disc(real: Any, imaginary: Any, digits: int) -> dict[str, str]:
+    """Real and imaginary part as certain decimals, and the radius of a disc around the printed value."""
+    re, im = decimal_ball(real, digits), decimal_ball(imaginary, digits)
+    radius = Context(prec=3, rounding=ROUND_UP).add(Decimal(re.radius), Decimal(im.radius))
+    return {"re": re.value, "im": im.value, "radius": str(radius).lower()}
+
+
+def write_json(options: Mapping[str, Any], answer: Answer) -> None:
+    """Print the answer as one JSON object."""
+    text = json.dumps({"schema": SCHEMA, "options": dict(options), **answer.data}, allow_nan=False, default=_plain)
+    print(text)  # noqa: T201
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no place in JSON")
+
+
+def write_tables(answer: Answer) -> None:
+    """Print the answer for people, each table as wide as it is: no digit is cut off or folded."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as RichTable
+
+    console = Console(width=100_000, highlight=False)
+    with console.capture() as capture:
+        for table in answer.tables:
+            rich_table = RichTable(
+                title=table.title,
+                title_justify="left",
+                box=box.SIMPLE_HEAD,
+                pad_edge=False,
+                collapse_padding=True,
+                show_header=any(table.header),
+            )
+            rows = [list(row) for row in table.rows]
+            for column, heading in enumerate(table.header):
+                is_numeric = bool(rows) and all(_is_number(row[column]) for row in rows)
+                rich_table.add_column(heading, justify="right" if is_numeric else "left", no_wrap=True)
+            for row in rows:
+                rich_table.add_row(*row)
+            console.print(rich_table, markup=False)
+        for note in answer.notes:
+            console.print(note, markup=False)
+    print("\n".join(line.rstrip() for line in capture.get().splitlines()))  # noqa: T201
+
+
+def _is_number(cell: str) -> bool:
+    return not cell.strip("-+.0123456789ej/") or cell in ("", "-")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes the place of `path` when it is complete; an interrupted one leaves nothing behind."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with unfinished.open("wb") as file:
+            yield file
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,293 @@
+"""The verbs export, list, doctor and bench."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from hippo_theory import __version__
+from hippo_theory.cli import arguments
+from hippo_theory.cli.output import Answer, Table, replacing
+from hippo_theory.errors import MissingDependencyError
+
+__all__ = ["bench", "doctor", "export", "list_things"]
+
+
+# --- export ------------------------------------------------------------------------------------------------------------
+
+
+def export(
+    id: str,
+    /,
+    *,
+    N: arguments.Size,
+    form: Literal["dense", "dplr", "diagonal"],
+    half: bool = False,
+    seed: arguments.Seed = 0,
+    out: Path,
+    json: bool = False,
+) -> Answer:
+    """Write an initialization, every number of it the nearest to the truth, into a file.
+
+    Example: hippo export s4d-legs -N 64 --form diagonal --half --out s4d-legs.npz
+
+    Parameters
+    ----------
+    id : str
+        Id of the initialization; `hippo list initializations` shows them.
+    N : int
+        Full real state size.
+    form : str
+        dense: A, B. dplr: Lambda, P, B, V with A = V (Lambda - P P*) V*. diagonal: Lambda, B.
+    half : bool
+        Store one of each conjugate pair, with its multiplicity.
+    seed : int
+        Of the random initializations.
+    out : file
+        Ends in .npz or .safetensors (which stores complex numbers as trailing pairs of reals).
+    json : bool
+        Print one JSON object.
+    """
+    save = {".npz": _save_npz, ".safetensors": _save_safetensors}
+    arguments.writable_file(out, list(save))
+    if out.suffix == ".safetensors":
+        _require_safetensors()
+    from hippo_theory.initializations import INITIALIZATIONS, export_arrays
+
+    is_random = id in INITIALIZATIONS and INITIALIZATIONS[id].is_random
+    arrays = export_arrays(id, N, form=form, half=half, **({"rng": np.random.default_rng(seed)} if is_random else {}))
+    written = save[out.suffix](out, arrays)
+    tensors = {name: {"shape": list(array.shape), "dtype": str(array.dtype)} for name, array in written.items()}
+    rows = [[name, str(tensor["shape"]), str(tensor["dtype"])] for name, tensor in tensors.items()]
+    return Answer({"path": str(out), "tensors": tensors}, [Table(str(out), ["tensor", "shape", "dtype"], rows)])
+
+
+def _save_npz(path: Path, arrays: dict[str, Any]) -> dict[str, Any]:
+    with replacing(path) as file:
+        np.savez(file, **arrays)
+    return arrays
+
+
+def _save_safetensors(path: Path, arrays: dict[str, Any]) -> dict[str, Any]:
+    from safetensors.numpy import save
+
+    pairs = {
+        name: np.ascontiguousarray(np.stack([array.real, array.imag], axis=-1) if np.iscomplexobj(array) else array)
+        for name, array in arrays.items()
+    }
+    with replacing(path) as file:
+        file.write(save(pairs))
+    return pairs
+
+
+def _require_safetensors() -> None:
+    try:
+        import safetensors  # noqa: F401
+    except ImportError as error:
+        raise MissingDependencyError(
+            '.safetensors files need safetensors: pip install "hippo_theory[files]"; or give --out FILE.npz'
+        ) from error
+
+
+# --- list --------------------------------------------------------------------------------------------------------------
+
+
+def list_things(
+    kind: Literal["families", "conventions", "initializations", "claims", "figures", "bench"], /, *, json: bool = False
+) -> Answer:
+    """List what there is of a kind.
+
+    Example: hippo list conventions
+
+    Parameters
+    ----------
+    kind : str
+        families, conventions, initializations, claims, figures or bench.
+    json : bool
+        Print one JSON object.
+    """
+    entries = _LISTS[kind]()
+    header = list(entries[0]) if entries else []
+    rows = [[", ".join(cell) if isinstance(cell, list) else str(cell) for cell in entry.values()] for entry in entries]
+    if not entries:
+        return Answer({kind: []}, notes=[f"this version has no {kind} yet"])
+    return Answer({kind: entries}, [Table(kind, header, rows)])
+
+
+_Entries = list[dict[str, Any]]
+
+
+def _list_families() -> _Entries:
+    from hippo_theory.families import FAMILIES
+    from hippo_theory.families.conventions import CONVENTIONS
+
+    ids = dict.fromkeys(convention.id for convention in CONVENTIONS)
+    entries = []
+    for id in ids:
+        named = [convention for convention in CONVENTIONS if convention.id == id]
+        title = FAMILIES[named[0].family].title
+        entries.append({"id": id, "title": title, "conventions": [convention.name for convention in named]})
+    return entries
+
+
+def _list_conventions() -> _Entries:
+    from hippo_theory.families.conventions import CONVENTIONS
+
+    return [
+        {
+            "family": convention.id,
+            "convention": convention.name,
+            "equation": convention.equation,
+            "aliases": list(convention.aliases),
+            "source": convention.source,
+        }
+        for convention in CONVENTIONS
+    ]
+
+
+def _list_initializations() -> _Entries:
+    from hippo_theory.initializations import INITIALIZATIONS
+
+    return [
+        {"id": start.id, "title": start.title, "forms": list(start.forms), "N": start.size, "source": start.source}
+        for start in INITIALIZATIONS.values()
+    ]
+
+
+def _list_bench() -> _Entries:
+    from hippo_theory.bench import BENCHMARKS
+
+    return [{"name": name, "title": title, "in_quick": quick} for name, (title, quick, _) in BENCHMARKS.items()]
+
+
+_LISTS: dict[str, Callable[[], _Entries]] = {
+    "families": _list_families,
+    "conventions": _list_conventions,
+    "initializations": _list_initializations,
+    "claims": list,  # none yet
+    "figures": list,
+    "bench": _list_bench,
+}
+
+
+# --- doctor ------------------------------------------------------------------------------------------------------------
+
+_CORE = (
+    "numpy",
+    "scipy",
+    "mpmath",
+    "sympy",
+    "matplotlib",
+    "python-flint",
+    "array-api-compat",
+    "rich",
+    "cyclopts",
+    "threadpoolctl",
+)
+_OPTIONAL = {
+    "safetensors": "files",
+    "msgpack": "files",
+    "h5py": "files",
+    "ml-dtypes": "files",
+    "torch": "torch",
+    "finufft": "fast",
+    "distributed": "cluster",
+    "pandas": "cluster",
+    "pyarrow": "cluster",
+}
+
+
+def doctor(*, json: bool = False) -> Answer:
+    """Show versions, linear algebra and its threads, and which optional libraries are there.
+
+    Example: hippo doctor
+
+    Parameters
+    ----------
+    json : bool
+        Print one JSON object.
+    """
+    core = {name: _version(name) for name in _CORE}
+    optional = {name: {"version": _version(name), "extra": extra} for name, extra in _OPTIONAL.items()}
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    blas = _blas()
+    data = {
+        "hippo_theory": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "packages": core,
+        "optional": optional,
+        "processors": processors,
+        "blas": blas,
+    }
+    absent = [f'absent: pip install "hippo_theory[{entry["extra"]}]"' for entry in optional.values()]
+    rows = [
+        *(["here", name, str(data[name])] for name in ("hippo_theory", "python", "system", "processors")),
+        *(["needed", name, version or "absent"] for name, version in core.items()),
+        *(["optional", n, entry["version"] or hint] for (n, entry), hint in zip(optional.items(), absent, strict=True)),
+        *(
+            ["linear algebra", library["name"], f"{library['version']}, {library['threads']} threads"]
+            for library in blas
+        ),
+    ]
+    return Answer(data, [Table("what this installation has", ["kind", "name", "found"], rows)])
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _blas() -> _Entries:
+    """The linear algebra libraries that NumPy and SciPy have loaded, with their threads."""
+    import scipy.linalg  # noqa: F401  loads the one of SciPy
+    from threadpoolctl import threadpool_info
+
+    return [
+        {"name": library["internal_api"], "version": library["version"], "threads": library["num_threads"]}
+        for library in threadpool_info()
+        if library["user_api"] == "blas"
+    ]
+
+
+# --- bench -------------------------------------------------------------------------------------------------------------
+
+
+def bench(*names: str, quick: bool = False, json: bool = False) -> Answer:
+    """Measure this toolkit against its peers, side by side in this process.
+
+    Example: hippo bench spectrum-float-1024
+
+    Parameters
+    ----------
+    names : str
+        Which benchmarks; all by default. `hippo list bench` shows them.
+    quick : bool
+        Measure each slow peer once, and leave out what takes minutes.
+    json : bool
+        Print one JSON object.
+    """
+    from hippo_theory.bench import run_bench
+
+    result = run_bench(names or None, quick, _announce if sys.stderr is not None and sys.stderr.isatty() else None)
+    header = list(result["rows"][0]) if result["rows"] else []
+    rows = [["-" if cell is None else _short(cell) for cell in row.values()] for row in result["rows"]]
+    machine = ", ".join(f"{key}: {value}" for key, value in result["machine"].items())
+    return Answer(result, [Table("this toolkit and its peers", header, rows)], [machine])
+
+
+def _announce(name: str) -> None:
+    print(f"measuring {name} ...", file=sys.stderr)  # noqa: T201
+
+
+def _short(cell: Any) -> str:
+    return f"{cell:.3g}" if isinstance(cell, float) else str(cell)
