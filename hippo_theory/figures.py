@@ -7,8 +7,10 @@ in legends; colours are those of Okabe and Ito, told apart by every kind of colo
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -289,13 +291,21 @@ def normal_spectra(axes: Any, families: Sequence[Family]) -> Data:
         color = palette[place % len(palette)]
         axes.loglog(2 * index + 1, frequencies, color=color)
         axes.annotate(
-            f"$N={family.N}$", (1.05, frequencies[0]), xytext=(0, 4), textcoords="offset points", color=color, fontsize=8,
-        )  # fmt: skip
+            f"$N={family.N}$" if place == 0 else f"${family.N}$",
+            (2 * index[-1] + 1, frequencies[-1]),
+            xytext=(0, -4),
+            textcoords="offset points",
+            ha="center",
+            va="top",
+            color=color,
+            fontsize=8,
+        )
         if isinstance(family, LegS):
             axes.loglog(
                 2 * index + 1, family.N**2 / ((2 * index + 1) * math.pi), ":", color=color, linewidth=2.2, alpha=0.4
             )
     if axes is not None:
+        axes.set_ylim(bottom=axes.get_ylim()[0] / 2)  # room for the labels below the curves
         axes.set_xlabel("$2m+1$")
         axes.set_ylabel("imaginary part $w_m$")
     return data
@@ -325,7 +335,10 @@ def write_convergence_figures(study: Study, plan: Plan, directory: Path) -> list
         ("spectra", lambda figure: _spectrum_panel(figure, families)),
     ]
     if set(plan.methods) - {"continuous"}:
-        jobs.insert(0, ("basis_kernels", lambda figure: _kernel_panels(figure, families, plan)))
+        jobs += [
+            (f"basis_kernels_step_{float(step):g}", partial(_kernel_panels, families=families, plan=plan, step=step))
+            for step in plan.steps
+        ]
     paths = []
     with matplotlib.rc_context(fname=str(STYLE)):
         from matplotlib.figure import Figure
@@ -352,10 +365,15 @@ def _spread(families: Sequence[Family]) -> list[Family]:
     return [family for family in families if family.N in chosen]
 
 
-def _kernel_panels(figure: Any, families: Sequence[Family], plan: Plan) -> Data:
+def _title(figure: Any, text: str) -> None:
+    """A title over all panels, broken where the figure is too narrow for it."""
+    width = int(12 * figure.get_size_inches()[0])  # characters of 9 points, about a twelfth of an inch each
+    figure.suptitle("\n".join(textwrap.wrap(text, width, break_long_words=False)), fontsize=9)
+
+
+def _kernel_panels(figure: Any, families: Sequence[Family], plan: Plan, step: Fraction) -> Data:
     shown = _spread(families)
     methods = [method for method in plan.methods if method != "continuous"]
-    step = min(plan.steps)
     figure.set_size_inches(2.6 * len(shown) + 0.4, 1.9 * len(methods) + 0.5)
     grid = figure.subplots(len(methods), len(shown), squeeze=False, sharex=True)
     components = [n for n in range(4) if n < shown[0].N]
@@ -366,9 +384,8 @@ def _kernel_panels(figure: Any, families: Sequence[Family], plan: Plan) -> Data:
             data.update(_prefixed(f"{method}_{family.N}", drawn))
             axes.label_outer()
     grid[0, -1].legend(loc="upper right", ncols=2, frameon=False, fontsize=6, handlelength=1)
-    figure.suptitle(
-        f"{families[0].title}: basis kernels $K_n(t)$, full system (black) and diagonal restriction (colour)",
-        fontsize=9,
+    _title(
+        figure, f"{families[0].title}: basis kernels $K_n(t)$, full system (black) and diagonal restriction (colour)"
     )
     return data
 
@@ -406,10 +423,10 @@ def _error_panels(figure: Any, study: Study, plan: Plan) -> Data:
         axes.set_title(_NORM_TITLES[norm].format(point))
     for axes in grid[len(panels) :]:
         axes.remove()
-    figure.suptitle(
+    _title(
+        figure,
         f"{make_family(plan.family, plan.sizes[-1], convention=plan.convention).title}: full system against diagonal "
         f"restriction, component {component}; dotted: theory; the number is the step",
-        fontsize=9,
     )
     return data
 
@@ -422,9 +439,9 @@ def _transfer_panels(figure: Any, families: Sequence[Family], component: int) ->
     for axes, family in zip(grid, shown, strict=True):
         data.update(_prefixed(str(family.N), transfer_functions(axes, family, component=component)))
     grid[0].set_ylabel(f"$|X_{component}(iw)|$")
-    figure.suptitle(
+    _title(
+        figure,
         f"{families[0].title}: transfer functions of the full system (black) and of the diagonal restriction (red)",
-        fontsize=9,
     )
     return data
 

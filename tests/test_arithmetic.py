@@ -19,6 +19,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from hippo_theory.arithmetic import (
+    FLOAT64,
     balls,
     certified,
     complex_radius,
@@ -275,6 +276,7 @@ dyadic_balls = st.builds(
 @example(arb("0.9999999", "0.00000001"), 4)
 @example(arb((1, 200)), 15)
 @example(arb((1, -200)), 15)
+@example(arb(101), 1)
 def test_a_decimal_contains_its_ball_and_only_certain_digits(ball, digits):
     printed = decimal_ball(ball, digits)
     assert holds(printed, ball)
@@ -600,6 +602,28 @@ def test_rationals_refuse_what_is_irrational():
             attempt()
 
 
+def test_constants_of_all_systems():
+    digits = "3.14159265358979323846264338327950288419716939937510"
+    numbers = mpmath_numbers(45)
+    with balls(160).work() as ring:
+        assert meets(ring.pi, numbers.context.mpf(digits), 44)
+        assert meets(ring.pi, numbers.pi, 44)
+        assert ring.imaginary_unit == acb(0, 1)
+    assert (exact().pi, exact().imaginary_unit) == (sympy.pi, sympy.I)
+    assert (FLOAT64.pi, FLOAT64.imaginary_unit) == (math.pi, 1j)
+    assert numbers.imaginary_unit == numbers.context.mpc(0, 1)
+
+
+def test_float64_works_on_whole_arrays():
+    assert FLOAT64.indices(3).dtype == np.int64
+    assert FLOAT64.zeros(2, 3).dtype == np.float64
+    assert FLOAT64.number("0.1") == 0.1
+    assert FLOAT64.number(Fraction(1, 3)) == 1 / 3
+    assert np.array_equal(FLOAT64.sqrt(FLOAT64.indices(5)), np.sqrt(np.arange(5)))
+    assert FLOAT64.gamma(5) == 24
+    assert np.array_equal(FLOAT64.identity(2), np.eye(2))
+
+
 def test_systems_are_cached_and_checked():
     assert balls(128) is balls(128)
     assert mpmath_numbers(30) is mpmath_numbers(30)
@@ -647,5 +671,9 @@ def test_certified_raises_precision_until_the_digits_are_there():
     assert len(tried) == 1
     with pytest.raises(CertificationError, match="could not certify 5 digits"):
         certified(lambda ring: ring.sqrt(2) ** 2 - 2, 5, strict=True, attempts=3)
+    # The radius counts against the smallest value of the ball: 0.1 is more than a tenth of 0.9.
+    with pytest.raises(CertificationError):
+        certified(lambda ring: arb(1, 0.1), 1, strict=True, attempts=1)
+    assert certified(lambda ring: arb(1, 0.09), 1, strict=True, attempts=1).contains(1)
     array = certified(lambda ring: np.array([[ring.pi, ring.number(1)]], dtype=object), 12)
     assert array.shape == (1, 2)

@@ -177,6 +177,15 @@ def kernels_by_linear_algebra(family, time):
     return [(exponential * B)[n, 0] for n in range(family.N)]
 
 
+def test_times_may_be_balls_that_reach_below_zero():
+    """A ball around a time t >= 0 may reach below it; one whose middle is negative is no such time."""
+    with RING.work():
+        time = arb(1e-40, 1e-30)
+        assert LegS(3).kernel(1, time, RING).contains(LegS(3).kernel(1, 0, RING).mid())
+        with pytest.raises(InputError, match="`time` must be at least 0"):
+            LegS(3).kernel(1, -time, RING)
+
+
 @every_family
 def test_kernels_agree_with_linear_algebra(family):
     with RING.work():

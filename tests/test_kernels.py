@@ -237,6 +237,8 @@ def test_dense_floats_agree_with_balls(family, method, step):
     (Solve: c is a small multiple of the growth factor, which is about 1 here; expm: of the number of squarings.)
     """
     Abar, Bbar = discretize_dense(family.A, family.B, method, step)
+    assert Abar.shape == (family.N, family.N)
+    assert Bbar.shape == (family.N,)
     with RING.work():
         exact_A, exact_B = discrete_matrices(*full(family), method, RING.number(step))
         scale = 4 * 2.0**-53 * family.N * max(1.0, float(Fraction(step)) * np.linalg.norm(family.A, 2))
