@@ -582,7 +582,7 @@ def test_exact_complex_numbers(text, real, imaginary):
     assert exact_complex(text) == (Fraction(real), Fraction(imaginary))
 
 
-@pytest.mark.parametrize("text", ["", "abc", "1+", "1+2", "1j2", "++1j", "nan", "inf", "1+nanj", None])
+@pytest.mark.parametrize("text", ["", "abc", "1+", "1+2", "1j2", "1 2j", "++1j", "nan", "inf", "1+nanj", None])
 def test_what_is_not_a_number_is_refused(text):
     with pytest.raises(InputError, match=r"not a (complex )?number; write"):
         exact_complex(text)
@@ -653,6 +653,13 @@ def test_narrowness_is_what_it_says(real, imaginary, digits):
         assert is_narrow(ball, digits) == (radius <= target * low or high <= target)
 
 
+def test_what_is_not_finite_is_not_narrow():
+    for ball in (arb("nan"), arb("inf"), arb(0, math.inf), acb(1, arb("nan"))):
+        assert not is_narrow(ball, 1)
+        with pytest.raises(CertificationError):
+            certified(lambda ring, ball=ball: ball, 1, attempts=2)
+
+
 def test_certified_raises_precision_until_the_digits_are_there():
     tried = []
 
@@ -665,6 +672,7 @@ def test_certified_raises_precision_until_the_digits_are_there():
     assert complex_radius(value) * 10**30 <= magnitude_bounds(value)[0]
     with balls(400).work():
         assert value.overlaps((arb(2) ** -200).expm1())
+    assert tried[0] >= 30 * math.log2(10)
     # Not strict: below 10^-30 in modulus is enough, and the first attempt gives it.
     tried.clear()
     assert magnitude_bounds(certified(cancellation, 30))[1] <= Fraction(1, 10**30)

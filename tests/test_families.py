@@ -18,7 +18,7 @@ from flint import acb, acb_mat, arb, arb_mat, fmpq, fmpq_mat
 from helpers import ALL_FAMILIES, family_id
 
 from hippo_theory.arithmetic import balls, exact, is_narrow, mpmath_numbers, rationals, to_ball
-from hippo_theory.errors import InputError
+from hippo_theory.errors import CertificationError, InputError
 from hippo_theory.families import FouT, LagT, LegS, LegT, make_family
 
 RING = balls(250)
@@ -181,7 +181,8 @@ def test_times_may_be_balls_that_reach_below_zero():
     """A ball around a time t >= 0 may reach below it; one whose middle is negative is no such time."""
     with RING.work():
         time = arb(1e-40, 1e-30)
-        assert LegS(3).kernel(1, time, RING).contains(LegS(3).kernel(1, 0, RING).mid())
+        for ball in (time, arb(0, 1e-30)):
+            assert LegS(3).kernel(1, ball, RING).contains(LegS(3).kernel(1, 0, RING).mid())
         with pytest.raises(InputError, match="`time` must be at least 0"):
             LegS(3).kernel(1, -time, RING)
 
@@ -390,6 +391,24 @@ def test_the_basis_is_orthonormal_in_its_measure(family):
             assert agree(entry, arb(1 if n == m else 0), 35)
 
 
+@pytest.mark.parametrize("family", [LegS(9), LagT(9), LagT(9, alpha="-1/3", beta="0.25")], ids=family_id)
+def test_the_polynomials_of_the_kernels_are_orthogonal_exactly(family):
+    """The coefficients that the kernels were compared with: rational Gram matrices, in x on [0, 1] or for t^alpha e^-t."""
+    for n, m in itertools.combinations_with_replacement(range(family.N), 2):
+        total = fmpq(0)
+        for (i, a), (j, b) in itertools.product(
+            enumerate(polynomial_of(family, n)), enumerate(polynomial_of(family, m))
+        ):
+            total += a * b * (fmpq(1, i + j + 1) if family.name == "legs" else rising(family.alpha, i + j))
+        length = fmpq(1, 2 * n + 1) if family.name == "legs" else rising(family.alpha, n) / math.factorial(n)
+        assert total == (length if n == m else 0)
+
+
+def rising(alpha, k):
+    """Gamma(k + alpha + 1)/Gamma(alpha + 1), a rational."""
+    return math.prod((fmpq(alpha.numerator, alpha.denominator) + i for i in range(1, k + 1)), start=fmpq(1))
+
+
 def test_the_gram_check_can_fail():
     with FINE.work():
         family = LegS(8)
@@ -409,6 +428,26 @@ def test_kernels_are_basis_times_measure(family):
             omega = family.measure(time, RING)
             for n in range(family.N):
                 assert agree(family.kernel(n, time, RING), family.basis(n, time, RING) * omega)
+
+
+def test_weights_at_the_ends_of_their_supports():
+    """No plausible number where the value is infinite, undecided or not defined."""
+    vanishing, singular = LagT(3, alpha="-1/3", beta="0.25"), LagT(3, alpha="0.5")
+    for arithmetic in (RING, mpmath_numbers(30), exact()):
+        assert vanishing.measure(0, arithmetic) == 0
+        assert singular.basis(2, 0, arithmetic) == 0
+        for question in (lambda a: singular.measure(0, a), lambda a: vanishing.basis(2, 0, a)):
+            with pytest.raises(InputError, match="is infinite at `time` 0"):
+                question(arithmetic)
+    for window in (LegT(3), FouT(3)):
+        assert [window.measure(t, RING) for t in ("0", "1", "1.0000001")] == [1, 1, 0]
+        with RING.work(), pytest.raises(CertificationError, match="reaches over an end of the window"):
+            window.measure(arb(1, 1e-20), RING)
+    assert [LegT(3, convention="s4").measure(t, RING) for t in (0, 2, 3)] == [0.5, 0.5, 0]
+    for family in (LegS(3), LegT(3), LagT(3), FouT(3)):
+        for question in (lambda f: f.measure(-1, RING), lambda f: f.basis(0, "-0.1", RING)):
+            with pytest.raises(InputError, match="`time` must be at least 0"):
+                question(family)
 
 
 @pytest.mark.parametrize("family", [f for f in ALL_FAMILIES if not has_basis(f)], ids=family_id)

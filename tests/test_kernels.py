@@ -112,6 +112,8 @@ def test_differences_of_kernels():
         dense = ((S * t).exp() * half_B - (A * t).exp() * B)[4, 0]
         assert agree(error("0.7"), dense, 20)
     assert full_kernel(legs, 4, rough)(0).contains(arb(9).sqrt())
+    reversed_error = full_kernel(legs, 4, rough) - diagonal_kernel(legs, 4, RING)
+    assert all(c.rel_accuracy_bits() > 200 for c in reversed_error.coefficients)  # not rounded to 100 bits
     discrete = discretize(full_kernel(legs, 4, RING), "zoh", "0.1")
     with pytest.raises(InputError, match=r"steps None and 1/10 cannot be subtracted; discretize both alike"):
         error - discrete
@@ -282,3 +284,7 @@ def test_names_and_steps_are_checked():
     discrete = discretize(full_kernel(LegS(2), 0, RING), "zoh", 1)
     with pytest.raises(InputError, match="already discrete"):
         discretize(discrete, "zoh", 1)
+    assert agree(discrete(np.int64(1)), discrete(1))
+    for lag in (1.5, -1, "1"):
+        with pytest.raises(InputError, match="`lag` must be"):
+            discrete(lag)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import Any
 
@@ -51,7 +52,7 @@ def exact_complex(value: Any) -> tuple[Fraction, Fraction]:
         return exact_fraction(value.real), exact_fraction(value.imag)
     if not isinstance(value, str):
         return exact_fraction(value), Fraction(0)
-    text = value.strip().strip("()").replace(" ", "")
+    text = re.sub(r"\s*([+-])\s*", r"\1", value.strip().strip("()").strip())
     real, imaginary = text, "0"
     if text[-1:] in ("j", "J", "i"):
         text = text[:-1]

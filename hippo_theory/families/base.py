@@ -15,7 +15,7 @@ from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
-from flint import acb, acb_mat, arb, arb_mat
+from flint import acb, arb, arb_mat
 from numpy.typing import NDArray
 
 from hippo_theory.arithmetic import FLOAT64, Arithmetic, Balls, balls, elementwise, nearest_certified
@@ -264,9 +264,7 @@ class Family(ABC):
         component = self.checked_component(component)
         form = self.form
         with arithmetic.work() as ring:
-            time = ring.number(time)
-            if not _is_nonnegative(time):
-                raise InputError(f"`time` must be at least 0, got {time}")
+            time = _checked_time(time, ring)
             scaled = time if form.rate == 1 else ring.number(form.rate) * time
             value = self._kernel(component, scaled, ring)
             if value is None:
@@ -337,7 +335,7 @@ class Family(ABC):
         self._require_orthonormal_basis()
         with arithmetic.work() as ring:
             rate = ring.number(self.form.rate)
-            return rate * self._measure(rate * ring.number(time), ring)
+            return rate * self._measure(rate * _checked_time(time, ring), ring)
 
     def basis(self, component: int, time: Any, arithmetic: Arithmetic) -> Any:
         """The basis function p_n(t), orthonormal in L2(omega).
@@ -350,7 +348,7 @@ class Family(ABC):
         component = self.checked_component(component)
         self._require_orthonormal_basis()
         with arithmetic.work() as ring:
-            return self._basis(component, ring.number(self.form.rate) * ring.number(time), ring)
+            return self._basis(component, ring.number(self.form.rate) * _checked_time(time, ring), ring)
 
     def _require_orthonormal_basis(self) -> None:
         form = self.form
@@ -482,10 +480,29 @@ class Family(ABC):
         return np.asarray(half + 0.0, dtype=np.complex128)
 
 
-def _is_nonnegative(time: Any) -> bool:
+def _checked_time(time: Any, ring: Arithmetic) -> Any:
+    """The time in the number system, at least 0 (as far as a ball whose middle is at least 0 can say)."""
+    time = ring.number(time)
     if isinstance(time, acb):
         raise InputError("`time` must be real")
-    return bool(time >= 0) or (isinstance(time, arb) and time.contains(0) and bool(time.mid() >= 0))
+    if time >= 0 or (isinstance(time, arb) and time.contains(0) and time.mid() >= 0):
+        return time
+    raise InputError(f"`time` must be at least 0, got {time}")
+
+
+def window_indicator(time: Any, arithmetic: Arithmetic) -> Any:
+    """The weight of a window: 1 for 0 <= t <= 1, 0 for t > 1.
+
+    Raises
+    ------
+    CertificationError
+        If a ball reaches over an end of the window.
+    """
+    if 0 <= time <= 1:
+        return arithmetic.number(1)
+    if time > 1:
+        return arithmetic.number(0)
+    raise CertificationError("the ball of `time` reaches over an end of the window; give an exact time")
 
 
 # Spectra are asked for once per component and method of an experiment; keep the last few.
@@ -504,8 +521,3 @@ def _cached_weights(family: Family, bits: int) -> Array:
         half = np.array([family._weight(m, w, ring) for m, w in enumerate(frequencies)], dtype=object)
     half.flags.writeable = False
     return half
-
-
-def ball_matrix(array: Array) -> acb_mat:
-    """An object array of balls as a python-flint matrix, for its linear algebra."""
-    return acb_mat(np.atleast_2d(array).tolist())

@@ -13,7 +13,7 @@ from flint import acb
 
 from hippo_theory.arithmetic import Arithmetic, Balls
 from hippo_theory.errors import InputError
-from hippo_theory.families.base import Array, Family
+from hippo_theory.families.base import Array, Family, window_indicator
 from hippo_theory.families.conventions import HALF
 
 __all__ = ["FouT"]
@@ -126,7 +126,7 @@ class FouT(Family):
         return 2 * self._basis(component, time, arithmetic)
 
     def _measure(self, time: Any, arithmetic: Arithmetic) -> Any:
-        return arithmetic.number(1 if 0 <= time <= 1 else 0)
+        return window_indicator(time, arithmetic)
 
     def _basis(self, component: int, time: Any, arithmetic: Arithmetic) -> Any:
         if component == 0:

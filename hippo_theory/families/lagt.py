@@ -151,6 +151,10 @@ class LagT(Family):
 
     @staticmethod
     def _power(time: Any, exponent: Fraction, arithmetic: Arithmetic) -> Any:
+        if time == 0:  # its logarithm would be no number
+            if exponent < 0:
+                raise InputError(f"t^({exponent}) is infinite at `time` 0; take a positive time")
+            return arithmetic.number(0)
         return arithmetic.exp(arithmetic.number(exponent) * arithmetic.log(time))
 
     @property

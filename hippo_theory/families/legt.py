@@ -12,7 +12,7 @@ import numpy as np
 
 from hippo_theory.arithmetic import Arithmetic, Balls
 from hippo_theory.families import legt_secular
-from hippo_theory.families.base import Array, Family
+from hippo_theory.families.base import Array, Family, window_indicator
 from hippo_theory.families.conventions import HALF
 from hippo_theory.families.legt_secular_float import frequencies_and_weights
 
@@ -81,7 +81,7 @@ class LegT(Family):
         return 2 * scale * s**component * at_component / (s * following + current)
 
     def _measure(self, time: Any, arithmetic: Arithmetic) -> Any:
-        return arithmetic.number(1 if 0 <= time <= 1 else 0)
+        return window_indicator(time, arithmetic)
 
     def _basis(self, component: int, time: Any, arithmetic: Arithmetic) -> Any:
         scale = arithmetic.sqrt(arithmetic.number(2 * component + 1))

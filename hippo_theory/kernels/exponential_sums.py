@@ -17,7 +17,7 @@ from flint import acb, arb
 from numpy.typing import NDArray
 
 from hippo_theory.arithmetic import Balls, balls
-from hippo_theory.errors import InputError
+from hippo_theory.errors import InputError, checked_size
 from hippo_theory.families import Family, LegS
 
 __all__ = ["ExponentialSum", "diagonal_kernel", "full_kernel"]
@@ -73,7 +73,7 @@ class ExponentialSum:
                 real_powers = [(rate * time).exp() for rate in self.real_rates]
                 powers = [(rate * time).exp() for rate in self.rates]
             else:
-                lag = int(time)
+                lag = checked_size("lag", time, 0)
                 real_powers = [rate**lag for rate in self.real_rates]
                 powers = [rate**lag for rate in self.rates]
             total = _inner(self.real_coefficients, real_powers, arb(0))
