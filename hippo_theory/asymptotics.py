@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 from flint import acb
 
-from hippo_theory.arithmetic import Balls, certified, exact_complex, to_ball
+from hippo_theory.arithmetic import Balls, certified, exact_complex
 from hippo_theory.families import Family, LegS
 
 __all__ = ["distance_theory", "exact_l2_squared", "rate_theory", "transfer_difference", "zero_order_hold_constant"]
 
 EXACT, ASYMPTOTIC = "exact", "asymptotic"
+_LARGE = 4  # from where on N sqrt(step), or N step, counts as large
 
 
 def exact_l2_squared(N: int, component: int) -> Fraction:
@@ -68,8 +69,8 @@ def distance_theory(
     Returns
     -------
     (arb or None, str or None)
-        None where there is no closed form and no law. Asymptotic values are leading terms as N grows; for zero-order
-        hold in the regime N sqrt(step) >> 1, N step bounded or the step fixed.
+        None where there is no closed form and no law. Asymptotic values are leading terms as N grows, to four digits;
+        for zero-order hold where N sqrt(step) >= 4, for the largest value of the bilinear method where N step >= 4.
     """
     if norm == "transfer":
         if method in ("zoh", "sampled") or not family.has_inner_function:
@@ -81,7 +82,7 @@ def distance_theory(
         square = exact_l2_squared(family.N, component)
         return certified(lambda ring: ring.sqrt(ring.number(square)), digits + 2, strict=True), EXACT
     law = _asymptotic_law(family.N, method, step, component, norm)
-    return (None, None) if law is None else (to_ball(law), ASYMPTOTIC)
+    return (None, None) if law is None else (Fraction(f"{law:.3e}"), ASYMPTOTIC)  # a leading term: four digits
 
 
 def _transfer_theory(family: Family, step: Fraction | None, component: int, point: str, digits: int) -> Any:
@@ -111,12 +112,12 @@ def _asymptotic_law(N: int, method: str, step: Fraction | None, component: int, 
         return 2 * R / math.pi * math.hypot(1, N * N * D / (2 * math.pi))  # the spike, times abs(1 + i w D/2)
     if norm == "l2":
         if method == "zoh":
-            return R / (N * math.sqrt(D))
+            return R / (N * math.sqrt(D)) if N * math.sqrt(D) >= _LARGE else None
         # sampled: e_0 = -R/2 exactly, and root mean square (R/2) e^(-t/2) afterwards
         return R / 2 * math.sqrt(D / -math.expm1(-D))
-    if norm == "sup" and method == "zoh" and component == 0:
+    if norm == "sup" and method == "zoh" and component == 0 and N * math.sqrt(D) >= _LARGE:
         return zero_order_hold_constant(D) / N  # an upper limit: there is no limit
-    if norm == "sup" and method == "bilinear" and N * D > 1:
+    if norm == "sup" and method == "bilinear" and N * D >= _LARGE:
         return float(1.35 * R / (N * D ** (2 / 3) * (2 * math.log(N * D)) ** (1 / 3)))  # the caustic of the first echo
     return None
 
@@ -149,12 +150,15 @@ def _sampling_profile(y: Any) -> Any:
 
     # Small y: integrate by parts once, int_y^inf J_0/u = -log(y/2) - gamma + int_0^y (1 - J_0)/u. Large y: by parts
     # again and again, H = J_2 + 4 J_3/y + 24 J_4/y^2 + ...: there the first form would cancel.
-    small = -y * y / 2 * (j1(y) / y - np.log(y / 2) - np.euler_gamma + it2j0y0(y)[0])
-    large, factor = np.zeros_like(y), np.ones_like(y)
+    result = np.empty_like(y)
+    small, large = y[y < 60], y[y >= 60]
+    result[y < 60] = -small * small / 2 * (j1(small) / small - np.log(small / 2) - np.euler_gamma + it2j0y0(small)[0])
+    total, factor = np.zeros_like(large), np.ones_like(large)
     for order in range(2, 14):
-        large += factor * jv(order, y)
-        factor = factor * (2 * order) / y
-    return np.where(y < 60, small, large)
+        total += factor * jv(order, large)
+        factor = factor * (2 * order) / large
+    result[y >= 60] = total
+    return result
 
 
 def rate_theory(row: Any) -> float | None:

@@ -25,15 +25,16 @@ from hippo_theory.arithmetic import balls, exact_complex, exact_fraction
 from hippo_theory.decompositions import DiagonalRestriction, FullSystem
 from hippo_theory.discretizations import METHODS as DISCRETIZATIONS
 from hippo_theory.discretizations import checked_step
-from hippo_theory.errors import InputError, checked_size
+from hippo_theory.errors import CertificationError, InputError, checked_size
 from hippo_theory.families import Family, make_family
-from hippo_theory.norms.distance import NORMS, measure_distance
+from hippo_theory.norms.distance import NORMS, Distance, measure_distance
 
 __all__ = ["NORMS", "Rate", "Row", "Study", "converge", "converge_rows", "plan_study"]
 
 Array = NDArray[Any]
 
 METHODS = ("continuous", *DISCRETIZATIONS)
+NOT_CERTIFIED = "not certified"  # how `why` begins in a row whose distance exists but could not be enclosed
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,10 @@ class Row:
         The distance: a ball if `kind` is certified, a float if it is observed, None where there is none (see `why`).
     kind : str
         certified, or observed.
-    theory : arb or None
+    theory : arb, Fraction or None
         What the closed form or the asymptotic law says, computed apart from `error`.
     theory_kind : str or None
-        exact, or asymptotic (with its regime).
+        exact, or asymptotic (the leading term as N grows; None outside the regime of the law).
     why : str or None
         Why there is no error, or why it is only observed.
     horizon : Fraction or None
@@ -255,8 +256,6 @@ def converge(family: str = "legs", *, progress: Callable[[int, int], None] | Non
     ------
     InputError
         Bad arguments, before any work.
-    CertificationError
-        If an error could not be enclosed to `digits` digits.
 
     Examples
     --------
@@ -291,17 +290,20 @@ def _row(
     theory, theory_kind = asymptotics.distance_theory(
         family, method, step, component, norm, point, plan.horizon, plan.digits
     )
-    found = measure_distance(
-        FullSystem(family),
-        DiagonalRestriction(family),
-        norm=norm,
-        component=component,
-        method=method,
-        step=step,
-        point=point,
-        horizon=plan.horizon if norm in ("l2", "sup") else None,
-        digits=plan.digits + 2,  # two more than are printed
-    )
+    try:
+        found = measure_distance(
+            FullSystem(family),
+            DiagonalRestriction(family),
+            norm=norm,
+            component=component,
+            method=method,
+            step=step,
+            point=point,
+            horizon=plan.horizon if norm in ("l2", "sup") else None,
+            digits=plan.digits + 2,  # two more than are printed
+        )
+    except CertificationError as failure:  # one row that could not be certified does not lose the others
+        found = Distance(None, None, f"{NOT_CERTIFIED}: {failure}")
     return Row(
         family.variant, family.N, method, step, component, norm, point,
         found.value, found.kind, theory, theory_kind, found.why, found.horizon,

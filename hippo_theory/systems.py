@@ -14,6 +14,7 @@ import numpy as np
 from flint import acb
 from numpy.typing import NDArray
 
+from hippo_theory.arithmetic import balls
 from hippo_theory.errors import InputError
 
 __all__ = [
@@ -438,8 +439,10 @@ def _woodbury(Lambda: Array, P: Array, Q: Array, B: Array, s: Array) -> Array:
 
 def _conjugate(array: Array) -> Array:
     if array.dtype.kind == "O":
-        conjugates = [element.conjugate() if isinstance(element, acb) else element for element in array.ravel()]
-        return np.array(conjugates, dtype=object).reshape(array.shape)
+        # python-flint rounds even a conjugate to the precision in force: let that be at least what the balls carry.
+        bits = max([element.bits() for element in array.ravel() if isinstance(element, acb)], default=2)
+        with balls(max(bits, 2)).work() as ring:
+            return np.asarray(ring.conjugate(array))
     return array.conj() + 0.0  # no negative zeros
 
 

@@ -512,3 +512,28 @@ def test_a_closed_pipe_is_silent(words):
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["kernel", "legs", "-N", "4", "--times", "1e400"],
+        ["kernel", "legs", "-N", "4", "--times", "1e30"],
+        ["kernel", "legs", "-N", "4", "--times", "1e9", "--form", "diagonal"],
+        ["matrix", "lagt", "-N", "4", "--alpha", "1e400"],
+        ["converge", "--sizes", "8", "--components", "0", "--steps", "1e-400"],
+        ["converge", "--sizes", "8", "--components", "0", "--steps", "1e30"],
+        ["converge", "--sizes", "8", "--components", "0", "--methods", "continuous", "--points=-1"],
+    ],
+)
+def test_extreme_numbers_end_in_an_answer_or_one_line(capsys, words):
+    start = time.perf_counter()
+    status = main(words)
+    assert status in (0, 2)
+    assert len(capsys.readouterr().err.splitlines()) == (1 if status else 0)
+    assert time.perf_counter() - start < 20  # it ends; how fast is not the point
+
+
+def test_the_real_part_is_printed_exactly(capsys):
+    data = answer(capsys, "spectrum", "lagt", "-N", "1", "--beta", "0.3")
+    assert data["eigenvalues"] == [{"re": "-0.15", "im": "0", "radius": "0"}]

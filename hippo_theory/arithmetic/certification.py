@@ -48,15 +48,14 @@ def is_narrow(ball: Any, digits: int) -> bool:
 
     True when radius <= 10^-digits abs(value), or when everything in the ball is at most 10^-digits in modulus.
     """
-    if not ball.is_finite():
-        return False
-    low, high = magnitude_bounds(ball)
-    target = Fraction(1, 10**digits)
-    return complex_radius(ball) <= target * low or high <= target
+    if _is_relatively_narrow(ball, digits):
+        return True
+    with balls(64).work() as ring:
+        return bool(ball.is_finite()) and bool(arb(ball.abs_upper()) * 10**digits <= ring.number(1))
 
 
 def certified(
-    compute: Callable[[Balls], _T], digits: int, *, guard_bits: int = 32, attempts: int = 12, strict: bool = False
+    compute: Callable[[Balls], _T], digits: int, *, guard_bits: int = 32, attempts: int = 7, strict: bool = False
 ) -> _T:
     """Evaluate `compute` in balls of growing precision until every ball in the result fixes `digits` digits.
 
@@ -97,9 +96,15 @@ def certified(
             return result
         guard_bits *= 2
     raise CertificationError(
-        f"could not certify {digits} digits with {bits} bits of working precision; ask for fewer digits or raise `attempts`"
+        f"could not certify {digits} digits with {bits} bits of working precision: the value may be exactly zero or "
+        "infinite there; move the point, or ask for fewer digits"
     )
 
 
 def _is_relatively_narrow(ball: Any, digits: int) -> bool:
-    return bool(ball.is_finite()) and complex_radius(ball) * 10**digits <= magnitude_bounds(ball)[0]
+    """Whether radius <= 10^-digits abs(value), compared in balls: exponents may be too large for integers."""
+    if not ball.is_finite():
+        return False
+    with balls(64).work():
+        radius = ball.real.rad() + ball.imag.rad() if isinstance(ball, acb) else arb(ball.rad())
+        return bool(radius == 0 or radius * 10**digits <= arb(ball.abs_lower()))

@@ -9,10 +9,13 @@ from typing import Any, NamedTuple
 from flint import arb
 
 from hippo_theory.arithmetic.certification import as_fraction
-from hippo_theory.arithmetic.number_systems import to_ball
+from hippo_theory.arithmetic.exact_numbers import exact_fraction
+from hippo_theory.arithmetic.number_systems import balls, to_ball
 from hippo_theory.errors import CertificationError, checked_size
 
 __all__ = ["DecimalBall", "decimal_ball"]
+
+_EXPONENT = 100_000  # what is smaller than 10^-_EXPONENT is printed as 0, with that radius
 
 
 class DecimalBall(NamedTuple):
@@ -47,10 +50,21 @@ def decimal_ball(ball: Any, digits: int = 15) -> DecimalBall:
     DecimalBall(value='0.66666666667', radius='3.34e-12')
     """
     digits = checked_size("digits", digits)
+    if isinstance(ball, (int, Fraction, Decimal, str)):
+        return _decimal(exact_fraction(ball), Fraction(0), digits)
     ball = ball if isinstance(ball, arb) else to_ball(ball, 64 + 4 * digits)
     if not ball.is_finite():
         raise CertificationError("the ball is not finite, so that none of its digits is certain")
-    middle, radius = as_fraction(ball.mid()), as_fraction(ball.rad())
+    with balls(64).work() as ring:
+        extreme = ring.number(10) ** _EXPONENT
+        if ball != 0 and bool(abs(ball) * extreme < 1):
+            return DecimalBall("0", f"1e-{_EXPONENT}")
+        if not abs(ball) < extreme:
+            raise CertificationError(f"the value is beyond 10^{_EXPONENT}, or not known to be below it")
+    return _decimal(as_fraction(ball.mid()), as_fraction(ball.rad()), digits)
+
+
+def _decimal(middle: Fraction, radius: Fraction, digits: int) -> DecimalBall:
     most = digits + 1
     if radius and middle:
         most = min(most, _rounded(middle, 3).adjusted() - _rounded(radius, 3).adjusted() + 1)

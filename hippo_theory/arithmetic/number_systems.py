@@ -130,6 +130,10 @@ class Arithmetic(ABC):
         """Complex conjugate."""
         return self._map("conjugate", value)
 
+    def is_finite(self, value: Any) -> bool:
+        """Whether one number is known to be finite."""
+        return True
+
     def legendre(self, degree: int, value: Any) -> Any:
         """Legendre polynomial P_n(x), P_n(1) = 1; by recurrence unless the number system has its own."""
         previous, current = self.number(0), self.number(1)
@@ -192,6 +196,10 @@ class Balls(Arithmetic):
         if isinstance(element, arb) and function in ("sqrt", "log") and not element >= 0:
             element = acb(element)  # the principal value; a ball that reaches below zero is continued, not NaN
         return getattr(element, function)()
+
+    def is_finite(self, value: Any) -> bool:
+        """Whether a ball is finite."""
+        return bool(value.is_finite())
 
     def legendre(self, degree: int, value: Any) -> Any:
         """Legendre polynomial, enclosed by python-flint (the recurrence would lose digits in proportion to n)."""
@@ -384,6 +392,10 @@ class ExactNumbers(Arithmetic):
         import sympy
 
         return getattr(sympy, function)(self._convert(value))
+
+    def is_finite(self, value: Any) -> bool:
+        """Whether an expression is not infinite or undefined."""
+        return value.is_finite is not False
 
     @property
     def pi(self) -> Any:

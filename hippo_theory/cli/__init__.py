@@ -62,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(error, NOT_CERTIFIED)
     except (CycloptsError, InputError, MissingDependencyError) as error:
         return _fail(error, BAD_INPUT)
+    except (OverflowError, ZeroDivisionError) as error:
+        return _fail(f"a number is beyond what can be computed with ({error}); take a less extreme one", BAD_INPUT)
     except OSError as error:
         _discard_output()
         return _fail(error, BAD_INPUT)

@@ -40,7 +40,7 @@ class Answer:
     notes : sequence of str
         Lines below the tables.
     status : int
-        Exit status: 0, or 1 if the answer is no.
+        Exit status: 0, 1 if the answer is no, or 3 if a part of it could not be certified.
     """
 
     data: Mapping[str, Any]
@@ -78,8 +78,6 @@ def write_tables(answer: Answer) -> None:
     with console.capture() as capture:
         for table in answer.tables:
             rich_table = RichTable(
-                title=table.title,
-                title_justify="left",
                 box=box.SIMPLE_HEAD,
                 pad_edge=False,
                 collapse_padding=True,
@@ -91,6 +89,7 @@ def write_tables(answer: Answer) -> None:
                 rich_table.add_column(heading, justify="right" if is_numeric else "left", no_wrap=True)
             for row in rows:
                 rich_table.add_row(*row)
+            console.print(table.title, markup=False)  # a title of rich would be folded to the width of the table
             console.print(rich_table, markup=False)
         for note in answer.notes:
             console.print(note, markup=False)

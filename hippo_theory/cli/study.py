@@ -15,7 +15,7 @@ from typing import Any
 from hippo_theory.arithmetic import decimal_ball, exact_fraction
 from hippo_theory.cli import arguments
 from hippo_theory.cli.output import Answer, Table, replacing
-from hippo_theory.convergence import Plan, Rate, Row, Study, converge_rows, fit_rates, plan_study
+from hippo_theory.convergence import NOT_CERTIFIED, Plan, Rate, Row, Study, converge_rows, fit_rates, plan_study
 
 __all__ = ["converge"]
 
@@ -81,7 +81,7 @@ def converge(
     )
     if out is not None:
         arguments.writable_folder(out)
-    typed = {exact_fraction(text): text for text in [*steps, *([] if horizon is None else [horizon])]}
+    typed = {exact_fraction(text): text for text in [*([] if horizon is None else [horizon]), *steps]}
     rows: list[Row] = []
     try:
         with _progress(len(plan)) as advance:
@@ -98,7 +98,8 @@ def converge(
         [] if out is None else _write_results(out, Study(tuple(rows), tuple(rates)), plan, row_records, rate_records)
     )
     data = {"rows": row_records, "rates": rate_records, "files": files}
-    return Answer(data, _tables(row_records, rate_records, plan), _notes(files))
+    uncertified = any((row.why or "").startswith(NOT_CERTIFIED) for row in rows)
+    return Answer(data, _tables(row_records, rate_records, plan), _notes(files), status=3 if uncertified else 0)
 
 
 @contextmanager

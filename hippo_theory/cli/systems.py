@@ -120,7 +120,7 @@ def spectrum(
         Print one JSON object.
     """
     system = arguments.chosen_family(family, N, convention, alpha, beta)
-    real = system.normal_real_part
+    real = system.normal_real_part  # an exact rational
     imaginary = certified(system.normal_frequencies, digits + 2, strict=True)
     eigenvalues = [decimal_disc(real, value, digits) for value in imaginary]
     table = Table(

@@ -12,13 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
 from flint import acb, arb, arb_mat
 from numpy.typing import NDArray
 
-from hippo_theory.arithmetic import FLOAT64, Arithmetic, Balls, balls, elementwise, nearest_certified
+from hippo_theory.arithmetic import FLOAT64, Arithmetic, Balls, balls, nearest_certified
 from hippo_theory.errors import CertificationError, InputError, checked_size
 from hippo_theory.families.conventions import HALF, Convention, find_convention
 
@@ -304,7 +305,10 @@ class Family(ABC):
                 raise InputError(f"s = {s} is a pole of the transfer function; move the point") from error
             gain = self._gain(ring)
             gain = gain[component] if isinstance(gain, np.ndarray) else gain
-            return value * gain if form.rate == 1 else value * gain / ring.number(form.rate)
+            value = value * gain if form.rate == 1 else value * gain / ring.number(form.rate)
+            if not ring.is_finite(value):
+                raise InputError(f"s = {s} is a pole of the transfer function, or too near to one; move the point")
+            return value
 
     def _inner(self, s: Any, arithmetic: Arithmetic) -> Any:
         """Canonical q(s) = 1 - B^T (s I - A)^-1 B in closed form, where A + B B^T / 2 is the normal part."""
@@ -456,9 +460,16 @@ class Family(ABC):
             Column m belongs to eigenvalue m of `normal_spectrum`. Where v* B = 0 the first nonzero entry is positive.
         """
         self._require_normal_plus_low_rank()
-        rows = range(self.N) if components is None else components
-        half = self._rounded_half(rows) if arithmetic is None else self._half_of_eigenvectors(rows, arithmetic)
-        conjugates = elementwise(lambda element: element.conjugate())(half) if arithmetic else half.conj()
+        rows = range(self.N) if components is None else [self.checked_component(n) for n in components]
+        if any(later <= earlier for earlier, later in pairwise(rows)):
+            raise InputError(f"`components` must increase, got {list(rows)}; sort them and take each once")
+        if arithmetic is None:
+            half = self._rounded_half(rows)
+            conjugates = half.conj() + 0.0
+        else:
+            half = self._half_of_eigenvectors(rows, arithmetic)
+            with arithmetic.work() as ring:  # python-flint rounds even a conjugate to the precision in force
+                conjugates = ring.conjugate(half)
         return np.concatenate([half, conjugates[:, : self.N // 2][:, ::-1]], axis=1)
 
     def _half_of_eigenvectors(self, rows: Sequence[int], arithmetic: Balls) -> Array:

@@ -1,17 +1,44 @@
 """Norms of kernels and of differences of kernels, certified: L2, largest value, transfer functions, H-infinity."""
 
 from hippo_theory.norms.distance import difference_kernel, distance
+from hippo_theory.norms.gramians import (
+    Gramian,
+    NormEstimate,
+    controllability_gramian,
+    difference_system,
+    exact_gramian,
+    exact_h2_squared,
+    h2_distance,
+    h2_norm,
+    kernel_norms,
+    legs_rational_system,
+    observability_gramian,
+)
+from hippo_theory.norms.hankel import HankelValues, hankel_singular_values
 from hippo_theory.norms.hinf import HinfNorm, hinf_norm
 from hippo_theory.norms.l2 import l2_squared, transfer_value
 from hippo_theory.norms.sup import SupNorm, sup_norm
 
 __all__ = [
+    "Gramian",
+    "HankelValues",
     "HinfNorm",
+    "NormEstimate",
     "SupNorm",
+    "controllability_gramian",
     "difference_kernel",
+    "difference_system",
     "distance",
+    "exact_gramian",
+    "exact_h2_squared",
+    "h2_distance",
+    "h2_norm",
+    "hankel_singular_values",
     "hinf_norm",
+    "kernel_norms",
     "l2_squared",
+    "legs_rational_system",
+    "observability_gramian",
     "sup_norm",
     "transfer_value",
 ]

@@ -15,7 +15,7 @@ from hippo_theory.arithmetic import Balls, balls, certified, exact_complex, exac
 from hippo_theory.decompositions import DiagonalRestriction, FullSystem
 from hippo_theory.discretizations import checked_step, discretize, discretize_dense, find_method
 from hippo_theory.errors import CertificationError, InputError, checked_size
-from hippo_theory.families import Family, FouT, LegS
+from hippo_theory.families import FouT, LegS
 from hippo_theory.kernels import ExponentialSum, diagonal_kernel, full_kernel
 from hippo_theory.norms.hinf import hinf_norm
 from hippo_theory.norms.l2 import l2_squared, transfer_value
@@ -141,31 +141,41 @@ def measure_distance(
     exact_step = _checked_time(method, step)
     component = second.family.checked_component(first.family.checked_component(component))
     case = _Case(first, second, component, method, exact_step)
+    if first == second:
+        return Distance(0, "certified")
+    if norm not in NORMS:
+        raise InputError(f"`norm` must be one of {', '.join(NORMS)}, got {norm!r}")
+    if horizon is not None and exact_fraction(horizon) <= 0:
+        raise InputError(f"`horizon` must be positive, got {horizon}")
     if norm == "transfer":
         if point is None:
             raise InputError("`point` is needed for the transfer norm; give one, such as point='2j'")
         return _transfer_distance(case, exact_complex(point), digits)
     if norm == "sup" and exact_step is None:
         return Distance(None, None, "finite for each N, growing very slowly with N; no closed form")
-    if norm not in NORMS:
-        raise InputError(f"`norm` must be one of {', '.join(NORMS)}, got {norm!r}")
     if why := _why_no_norm((first, second), norm):
         return Distance(None, None, why)
     if norm == "hinf":
         if not case.is_own_restriction:
             raise InputError("`norm='hinf'` compares a LegS system with its own restriction; use norm='transfer'")
         found = hinf_norm(first.family, component, digits, method=method, step=exact_step)
-        return Distance(found.value, found.kind, found.why)
-    if first == second:
-        return Distance(0, "certified")
+        return _judged(found.value, found.kind, found.why, None)
     if norm == "sup":
         largest = sup_norm(case.kernel, digits, horizon=horizon)
         covered = horizon if largest.kind == "certified" else largest.horizon
-        return Distance(largest.value, largest.kind, largest.why, None if covered is None else exact_fraction(covered))
+        return _judged(largest.value, largest.kind, largest.why, covered)
     value = certified(
         lambda ring: ring.sqrt(l2_squared(case.kernel(ring), horizon)), digits, guard_bits=case.guard_bits, strict=True
     )
     return Distance(value, "certified", horizon=None if horizon is None else exact_fraction(horizon))
+
+
+def _judged(value: Any, kind: str, why: str | None, horizon: Any) -> Distance:
+    """A distance; what is only observed is a float, so that it does not look enclosed."""
+    if value is None:
+        return Distance(None, None, why)
+    covered = None if horizon is None else exact_fraction(horizon)
+    return Distance(value if kind == "certified" else float(value), kind, why, covered)
 
 
 @dataclass(frozen=True)
@@ -233,7 +243,7 @@ def _why_no_norm(systems: tuple[FamilySystem, FamilySystem], norm: str) -> str |
         return "infinite: the spectrum of the normal part is on the imaginary axis and does not decay; see transfer"
     for system in systems:
         if isinstance(system, FullSystem) and not isinstance(system.family, LegS):
-            return f"the poles of the full {system.family.name} system are not known in closed form; see transfer"
+            return f"the full {system.family.name} system has no simple poles in closed form; see transfer"
     return None
 
 
@@ -255,14 +265,23 @@ def _transfer_distance(case: _Case, point: tuple[Fraction, Fraction], digits: in
             return abs(transfer_value(case.kernel(ring), s))
         return abs(_transfer(case.first, case, s, ring) - _transfer(case.second, case, s, ring))
 
-    if case.is_own_restriction and case.step is None and point[1] == 0 and _vanishes(case.first.family, point[0]):
+    if case.is_own_restriction and _vanishes(case, point):
         with balls(math.ceil(digits * math.log2(10)) + case.guard_bits).work() as ring:
             if not difference(ring).contains(0):
                 raise CertificationError(
                     f"at s = {point[0]} theory says exactly 0 and the poles of the two systems do not"
                 )
         return Distance(0, "certified")
+    with balls(256).work() as ring:
+        if not difference(ring).is_finite():
+            return Distance(
+                None, None, f"infinite: s = {_written(point)} is a pole, or nearer to one than 256 bits can tell"
+            )
     return Distance(certified(difference, digits, guard_bits=case.guard_bits, strict=True), "certified")
+
+
+def _written(point: tuple[Fraction, Fraction]) -> str:
+    return f"{float(point[0]):g}" if point[1] == 0 else f"{complex(*map(float, point)):g}"
 
 
 def _transfer(system: FamilySystem, case: _Case, s: Any, ring: Balls) -> Any:
@@ -279,8 +298,14 @@ def _transfer(system: FamilySystem, case: _Case, s: Any, ring: Balls) -> Any:
     return weight * system.family.transfer_function(case.component, s, ring)
 
 
-def _vanishes(family: Family, s: Fraction) -> bool:
-    """Whether q(s) = 0 in exact arithmetic, where the two transfer functions coincide: LegS at s = 0, ..., N-1."""
+def _vanishes(case: _Case, point: tuple[Fraction, Fraction]) -> bool:
+    """Whether q(s) = 0 in exact arithmetic, where the two transfer functions coincide: LegS at s = 0, ..., N-1.
+
+    In discrete time only s = 0 can be such a point: there the zero-order hold and the bilinear method keep the gain.
+    """
+    family, (s, imaginary) = case.first.family, point
+    if imaginary != 0 or (case.step is not None and (s != 0 or case.method == "sampled")):
+        return False
     if not family.has_inner_function or isinstance(family, FouT):  # q of FouT involves pi: no rational zero
         return False
     try:

@@ -58,9 +58,9 @@ class HinfNorm:
 
     Attributes
     ----------
-    value : arb
-        Encloses the supremum if certified; else a value attained, hence a lower bound, unless `why` says more.
-    frequency : arb
+    value : arb or None
+        Encloses the supremum if certified; else a value attained, hence a lower bound, or None (see `why`).
+    frequency : arb or None
         Encloses the w >= 0 where it is attained: at s = i w, in discrete time at z = e^(i w step).
     kind : str
         ``certified``: the supremum over all frequencies. ``observed``: not proved to be the supremum, or to fewer
@@ -120,8 +120,8 @@ def hinf_norm(
     """
     component = family.checked_component(component)
     digits = checked_size("digits", digits)
-    if not isinstance(family, LegS) or family != LegS(family.N):
-        raise InputError(f"the norm is known for LegS in its default convention; got {family!r}")
+    if not isinstance(family, LegS) or not family.form.normal_plus_low_rank:
+        raise InputError(f"the norm is known for LegS as x' = A x + B u; got {family!r}")
     if (step is None) != (method == "continuous"):
         raise InputError(f"`step` must be given exactly for discrete methods; got {step!r} with method {method!r}")
     exact_step = None if step is None else checked_step(step)
@@ -313,9 +313,16 @@ def _on_the_circle(family: LegS, component: int, method: str, step: Fraction, di
     ring = balls(bits)
     error = diagonal_kernel(family, component, ring) - full_kernel(family, component, ring)
     kernel = discretize(error, method, step)
+    # At long steps the first lag is all there is: abs(H) lies within sum_{l>0} abs(k_l) of abs(k_0) on the whole circle.
+    rest, _ = _absolute_tails(kernel, 1)
+    if rest.is_finite() and rest * arb(10) ** digits < abs(kernel(0)):
+        constant = abs(kernel(0)) + arb(0, rest.upper())
+        return HinfNorm(_narrow(ring.number(step) * constant, digits), arb.pi() / ring.number(2 * step), "certified")
     boxes, third, why = _circle_boxes(kernel)
     gain = _Gain(kernel, third)
     dt = ring.number(step)
+    if not boxes:
+        return HinfNorm(None, None, "observed", why)
     if why is not None:
         angle = ((boxes[0][0] + boxes[0][1]) / 2).mid()
         return HinfNorm(_narrow(dt * (gain.logarithm(angle)[0] / 2).exp(), digits), angle / dt, "observed", why)
@@ -421,21 +428,38 @@ def _circle_boxes(kernel: ExponentialSum) -> tuple[list[Box], Any, str | None]:
     chosen = np.flatnonzero(gains >= level)
     runs = np.split(chosen, np.flatnonzero(np.diff(chosen) > 1) + 1)
     why = None
+    padding = 1e-14  # more than the rounding of a float64 angle up to 2 pi
+    if not share < 0.01 and lags < _MOST_LAGS:
+        # The step is so long that one lag is nearly all there is, and float64 errors swamp the rest: search everywhere.
+        return [_whole_circle(kernel, padding)], _absolute_tails(kernel, 0)[1], None
     if not share < 0.01:
         why = f"after {lags} lags the tail may still be {share:.1g} of the largest gain seen; take a larger step"
-    elif len(runs) > _MOST_INTERVALS:
+        return [], tail_third, why
+    if len(runs) > _MOST_INTERVALS:
         why = f"{len(runs)} intervals come within {1 - level / peak:.1g} of the largest gain on a grid, which is given"
     if why is not None:
         top = int(np.argmax(gains))
         runs = [np.array([top])]
     moment = float(np.sum(np.arange(lags, dtype=np.float64) ** 3 * (np.abs(values) + bound))) * (1 + 1e-9)
-    padding = 1e-14  # more than the rounding of a float64 angle up to 2 pi
     boxes = []
     for run in runs:
         ends = (2 * int(run[0]) - 1, 2 * int(run[-1]) + 1)
         boxes.append((arb(math.pi * ends[0] / points - padding), arb(math.pi * ends[1] / points + padding)))
     # The float64 errors swamp the values where the step is so long that one lag is nearly all there is.
     return boxes, (tail_third + moment).min(_absolute_tails(kernel, 0)[1]), why
+
+
+def _whole_circle(kernel: ExponentialSum, padding: float) -> Box:
+    """Angles that contain every maximizer: [0, pi], less a piece at 0 where abs(H) is small.
+
+    The zero-order hold keeps the gain at frequency 0, so that H(0) = 0 and the logarithm has no value there; but
+    abs(H(angle)) <= abs(H(0)) + angle sum_l l abs(k_l), which stays below abs(H(pi)) for small angles.
+    """
+    at_zero = abs(sum((c / (1 - rate) for c, rate in _all_modes(kernel)), acb(0)))
+    at_pi = abs(sum((c / (1 + rate) for c, rate in _all_modes(kernel)), acb(0)))
+    gap = (at_pi.lower() - at_zero.upper()) / _absolute_tails(kernel, 0)[1].upper()
+    left = min(gap.lower(), arb(1)) if gap > 0 else arb(-padding)
+    return left.mid(), arb(math.pi + padding)
 
 
 def _absolute_tails(kernel: ExponentialSum, lags: int) -> tuple[Any, Any]:

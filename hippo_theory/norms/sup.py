@@ -154,7 +154,10 @@ def _search(kernel: ExponentialSum, last: int | None, budget: int) -> tuple[Arra
     """Lags of which one attains the maximum, the last lag evaluated, and why they may not be all (None if they are)."""
     table = LagValues(kernel)
     candidates, heights = np.array([], dtype=np.int64), np.array([])
-    best, slack = 0.0, 0.0  # a lower bound on the maximum; the largest error bound so far
+    # A lower bound on the maximum, from balls to begin with: at long steps float64 resolves nothing beyond the first lags.
+    with balls(kernel.bits).work():
+        best = max(float(np.nextafter(float(abs(kernel(lag)).lower()), 0.0)) for lag in range(2 if last != 0 else 1))
+    slack = 0.0  # the largest error bound so far
     start, size, spent = 0, _BLOCK, 0
     while True:
         values, bound = table.values(start, size)
@@ -162,7 +165,7 @@ def _search(kernel: ExponentialSum, last: int | None, budget: int) -> tuple[Arra
             values = values[: last + 1 - start]
         sizes = np.abs(values)
         slack = max(slack, bound)
-        best = max(best, float(sizes.max()) - bound)
+        best = max(best, float(np.nextafter(float(sizes.max()) - bound, -np.inf)))
         reach = np.nextafter(sizes + bound, np.inf)  # the rounding of the addition itself must not drop a lag
         near = np.flatnonzero(reach >= best)
         candidates, heights = np.append(candidates, start + near), np.append(heights, reach[near])
