@@ -13,6 +13,7 @@ import statistics
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -24,6 +25,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from hippo_theory.arithmetic import balls, complex_radius, magnitude_bounds, nearest
 from hippo_theory.errors import CertificationError, InputError
 from hippo_theory.families import FouT, LagT, LegS, LegT, legs_phase
+from hippo_theory.kernels import certified_kernel, diagonal_kernel, nonuniform_kernel
 
 __all__ = ["BENCHMARKS", "benchmark", "run_bench", "ulps"]
 
@@ -241,7 +243,7 @@ def _spectrum_certified_128(quick: bool) -> Iterator[Row]:
     else:
         raise CertificationError("acb_mat.eig did not reach 50 digits; raise its precision")
     peers = {f"python-flint acb_mat.eig at {peer_bits} bits": flint_seconds}
-    peers["mpmath eighe at 50 digits, values only"] = _mpmath_eighe(128)
+    peers["mpmath eighe at 60 digits, values only"] = _mpmath_eighe(128)
     name = min(peers, key=lambda key: peers[key])
     yield _ratio_row(ours, name, peers[name], all_peers_s=peers)
 
@@ -269,3 +271,81 @@ def _mpmath_eighe(N: int) -> float:
     start = time.perf_counter()
     context.eighe(matrix, eigvals_only=True)
     return time.perf_counter() - start
+
+
+# --- kernels -----------------------------------------------------------------------------------------------------------
+
+_CHUNK = 256  # lags of one chunk of the direct product
+
+
+def _direct_kernel(Lambda: Array, c: Array, dt: float, lags: Array) -> Array:
+    """2 Re sum_j c_j e^(lambda_j dt l) as a float64 Vandermonde product, in chunks of lags: the two-line S4D kernel."""
+    values = np.empty(len(lags))
+    for start in range(0, len(lags), _CHUNK):
+        chunk = slice(start, start + _CHUNK)
+        with np.errstate(under="ignore"):
+            values[chunk] = 2 * (np.exp(np.outer(lags[chunk], Lambda * dt)) @ c).real
+    return values
+
+
+@benchmark("kernel-diagonal", "diagonal kernel, N = 4096, L = 65536, against a chunked Vandermonde product")
+def _kernel_diagonal(quick: bool) -> Iterator[Row]:
+    N, L, share = 4096, 65_536, 16 if quick else 4
+    Lambda = LegS(N).normal_spectrum()[: N // 2]
+    random = np.random.default_rng(0)
+    c = random.standard_normal(N // 2) + 1j * random.standard_normal(N // 2)
+    lags = np.arange(L)
+    part = lags.reshape(-1, _CHUNK)[::share].ravel()  # whole chunks from all over the grid
+    for dt in (1e-3, 1e-2, 1e-1):
+        kernel = nonuniform_kernel(Lambda, c, dt, L)
+        ours = seconds(partial(nonuniform_kernel, Lambda, c, dt, L))
+        peer = share * seconds(partial(_direct_kernel, Lambda, c, dt, part), repeats=1 if quick else 3)
+        # The first lags, where the kernel is large, and equidistant ones over the whole grid.
+        samples = (range(512), range(3, L, 65))
+        error = peer_error = 0.0
+        for sample in samples:
+            truth = certified_kernel((Lambda, c), [Fraction(dt) * lag for lag in sample], 20, relative_to="largest")
+            error = max(error, _largest_error(kernel.values[list(sample)], truth))
+            peer_error = max(peer_error, _largest_error(_direct_kernel(Lambda, c, dt, np.array(sample)), truth))
+        largest = float(np.abs(kernel.values).max())
+        scaled = f"measured on 1/{share} of the lags and scaled"
+        yield _ratio_row(
+            ours,
+            f"numpy exp and matrix product, complex128, {_CHUNK} lags a chunk, {scaled}",
+            peer,
+            step=dt,
+            algorithm=kernel.algorithm,
+            bound=kernel.bound,
+            error=error / largest,
+            peer_error=peer_error / largest,
+            lags_checked=sum(len(sample) for sample in samples),
+        )
+
+
+def _largest_error(values: Array, enclosures: Array) -> float:
+    with balls(160).work() as ring:
+        return max(
+            float(abs(ring.number(v) - ball).upper()) for v, ball in zip(values.tolist(), enclosures, strict=True)
+        )
+
+
+@benchmark("kernel-certified", "diagonal LegS kernel to 30 digits, N = 256, 1000 equidistant times")
+def _kernel_certified(quick: bool) -> Iterator[Row]:
+    from mpmath import libmp
+    from mpmath.ctx_mp import MPContext
+
+    kernel = diagonal_kernel(LegS(256), 0, balls(200))
+    times = [Fraction(i, 100) for i in range(1000)]
+    share = 25 if quick else 5
+    ours = seconds(partial(certified_kernel, kernel, times, 30), repeats=3 if quick else 7)
+    context = MPContext()
+    context.dps = 35
+    rates = [context.convert(rate.mid()) for rate in kernel.rates]
+    coefficients = [context.convert(c.mid()) for c in kernel.coefficients]
+    start = time.perf_counter()
+    for t in times[::share]:
+        point = context.mpf(t.numerator) / t.denominator
+        2 * context.re(sum(c * context.exp(rate * point) for c, rate in zip(coefficients, rates, strict=True)))
+    peer = share * (time.perf_counter() - start)
+    scaled = f"measured on every {share}th time and scaled"
+    yield _ratio_row(ours, f"mpmath {context.dps} digits, term by term, backend {libmp.BACKEND}, {scaled}", peer)
