@@ -236,7 +236,7 @@ def test_converge_of_other_families_says_why_there_is_no_distance_and_what_is_on
         "--family",
         "fout",
         "--sizes",
-        "7,9",
+        "7,75",
         "--components",
         "0",
         "--norms",
@@ -248,7 +248,7 @@ def test_converge_of_other_families_says_why_there_is_no_distance_and_what_is_on
         if row["norm"] == "l2":
             assert (row["error"], row["radius"], row["kind"]) == (None, None, None)
             assert "does not decay" in row["why"]
-        elif row["method"] in ("zoh", "sampled"):
+        elif row["method"] in ("zoh", "sampled") and row["N"] == 75:
             assert (row["kind"], row["radius"]) == ("observed", None)
             assert DECIMAL.fullmatch(row["error"])
         else:

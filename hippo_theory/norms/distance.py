@@ -9,13 +9,13 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from flint import acb, arb
+from flint import acb, acb_mat, arb, arb_mat
 
 from hippo_theory.arithmetic import Balls, balls, certified, exact_complex, exact_fraction, rationals
 from hippo_theory.decompositions import DiagonalRestriction, FullSystem
 from hippo_theory.discretizations import checked_step, discretize, discretize_dense, find_method
 from hippo_theory.errors import CertificationError, InputError, checked_size
-from hippo_theory.families import FouT, LegS
+from hippo_theory.families import Family, FouT, LegS
 from hippo_theory.kernels import ExponentialSum, diagonal_kernel, full_kernel
 from hippo_theory.norms.hinf import hinf_norm
 from hippo_theory.norms.l2 import l2_squared, transfer_value
@@ -24,6 +24,9 @@ from hippo_theory.norms.sup import sup_norm
 __all__ = ["NORMS", "Distance", "difference_kernel", "distance", "measure_distance"]
 
 NORMS = ("l2", "sup", "transfer", "hinf")
+
+# Exponential and solve with ball matrices cost N^3, about half a second at this size; beyond it float64 has to do.
+_LARGEST_EXPONENTIAL = 72
 
 FamilySystem = FullSystem | DiagonalRestriction
 
@@ -256,46 +259,74 @@ def _transfer_distance(case: _Case, point: tuple[Fraction, Fraction], digits: in
         for system in (case.first, case.second)
         if isinstance(system, FullSystem) and not isinstance(system.family, LegS)
     ]
-    if full_without_poles and case.method in ("zoh", "sampled"):
+    largest = max((system.N for system in full_without_poles), default=0)
+    if largest > _LARGEST_EXPONENTIAL and case.method in ("zoh", "sampled"):
         return _observed_transfer_distance(case, complex(*map(float, point)))
 
     def difference(ring: Balls) -> Any:
-        s = acb(ring.number(point[0]), ring.number(point[1]))
         if not full_without_poles:
-            return abs(transfer_value(case.kernel(ring), s))
-        return abs(_transfer(case.first, case, s, ring) - _transfer(case.second, case, s, ring))
+            return abs(transfer_value(case.kernel(ring), _ball_point(point, ring)))
+        return abs(_transfer(case.first, case, point, ring) - _transfer(case.second, case, point, ring))
 
+    bits = math.ceil(digits * math.log2(10)) + case.guard_bits
     if case.is_own_restriction and _vanishes(case, point):
-        with balls(math.ceil(digits * math.log2(10)) + case.guard_bits).work() as ring:
+        with balls(bits).work() as ring:
             if not difference(ring).contains(0):
-                raise CertificationError(
-                    f"at s = {point[0]} theory says exactly 0 and the poles of the two systems do not"
-                )
+                raise CertificationError(f"at s = {_written(point)} theory says exactly 0 and the poles do not")
         return Distance(0, "certified")
-    with balls(256).work() as ring:
-        if not difference(ring).is_finite():
-            return Distance(
-                None, None, f"infinite: s = {_written(point)} is a pole, or nearer to one than 256 bits can tell"
-            )
+    with balls(bits).work() as ring:
+        finite = difference(ring).is_finite()
+    if not finite:
+        with balls(2 * bits).work() as ring:
+            if not difference(ring).is_finite():
+                return Distance(
+                    None, None, f"infinite: s = {_written(point)} is a pole, or nearer to one than can be told"
+                )
     return Distance(certified(difference, digits, guard_bits=case.guard_bits, strict=True), "certified")
+
+
+def _ball_point(point: tuple[Fraction, Fraction], ring: Balls) -> Any:
+    return acb(ring.number(point[0]), ring.number(point[1]))
 
 
 def _written(point: tuple[Fraction, Fraction]) -> str:
     return f"{float(point[0]):g}" if point[1] == 0 else f"{complex(*map(float, point)):g}"
 
 
-def _transfer(system: FamilySystem, case: _Case, s: Any, ring: Balls) -> Any:
-    """One transfer function, of the continuous system or of its bilinear discretization, at z = e^(s dt)."""
+def _transfer(system: FamilySystem, case: _Case, point: tuple[Fraction, Fraction], ring: Balls) -> Any:
+    """One transfer function, of the continuous system at s or of its discretization at z = e^(s dt)."""
+    s = _ball_point(point, ring)
     if isinstance(system, DiagonalRestriction):
         kernel = diagonal_kernel(system.family, case.component, ring)
         return transfer_value(kernel if case.step is None else discretize(kernel, case.method, case.step), s)
     weight: Any = 1
+    if case.step is not None and case.method != "bilinear":
+        return _dense_transfers(system.family, case.method, case.step, point, ring)[case.component]
     if case.step is not None:  # bilinear: dt sum_l k_l z^-l = (1 + s' dt/2) X(s'), s' = (2/dt) (z-1)/(z+1)
         dt = ring.number(case.step)
         z = (s * dt).exp()
         s = 2 / dt * (z - 1) / (z + 1)
         weight = 1 + s * dt / 2
     return weight * system.family.transfer_function(case.component, s, ring)
+
+
+@lru_cache(maxsize=8)
+def _dense_transfers(
+    family: Family, method: str, step: Fraction, point: tuple[Fraction, Fraction], ring: Balls
+) -> list[Any]:
+    """dt (I - Abar/z)^-1 Bbar/dt of a full system, all components, by the exponential of a ball matrix.
+
+    The exponential of [[A, B], [0, 0]] dt holds Abar and the integral of e^(A t) B that the zero-order hold needs.
+    """
+    N, dt = family.N, ring.number(step)
+    z = (_ball_point(point, ring) * dt).exp()
+    B = family.input_vector(ring)
+    augmented = np.full((N + 1, N + 1), arb(0), dtype=object)
+    augmented[:N, :N], augmented[:N, N] = family.state_matrix(ring) * dt, B * dt
+    exponential = arb_mat(augmented.tolist()).exp().table()
+    drive = [exponential[n][N] if method == "zoh" else B[n] * dt for n in range(N)]
+    shifted = [[(1 if n == k else 0) - exponential[n][k] / z for k in range(N)] for n in range(N)]
+    return [row[0] for row in acb_mat(shifted).solve(acb_mat([[entry] for entry in drive])).table()]
 
 
 def _vanishes(case: _Case, point: tuple[Fraction, Fraction]) -> bool:
@@ -326,5 +357,5 @@ def _observed_transfer_distance(case: _Case, s: complex) -> Distance:
         else:
             kernel = discretize(diagonal_kernel(system.family, case.component, balls(96)), case.method, case.step)
             values.append(complex(transfer_value(kernel, s)))
-    why = "the full side is a dense float64 matrix exponential, not certified"
+    why = f"beyond N = {_LARGEST_EXPONENTIAL} the full side is a float64 matrix exponential, not certified"
     return Distance(float(abs(values[0] - values[1])), "observed", why)
