@@ -23,9 +23,18 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from hippo_theory.arithmetic import balls, complex_radius, magnitude_bounds, nearest
+from hippo_theory.decompositions import normal_plus_low_rank
 from hippo_theory.errors import CertificationError, InputError
 from hippo_theory.families import FouT, LagT, LegS, LegT, legs_phase
-from hippo_theory.kernels import certified_kernel, diagonal_kernel, nonuniform_kernel
+from hippo_theory.kernels import (
+    bilinear_low_rank,
+    certified_kernel,
+    diagonal_kernel,
+    krylov_kernel,
+    nonuniform_kernel,
+    s4_kernel,
+    truncated_output,
+)
 
 __all__ = ["BENCHMARKS", "benchmark", "run_bench", "ulps"]
 
@@ -349,3 +358,35 @@ def _kernel_certified(quick: bool) -> Iterator[Row]:
     peer = share * (time.perf_counter() - start)
     scaled = f"measured on every {share}th time and scaled"
     yield _ratio_row(ours, f"mpmath {context.dps} digits, term by term, backend {libmp.BACKEND}, {scaled}", peer)
+
+
+@benchmark("kernel-s4", "S4 kernel (diagonal plus low rank), N = 64, L = 16,384")
+def _kernel_s4(quick: bool) -> Iterator[Row]:
+    N, L, dt = 64, 16_384, 0.01
+    start = normal_plus_low_rank(LegS(N))
+    Lambda, P, B = start.Lambda, start.P, start.B
+    C = np.random.default_rng(0).standard_normal(N) @ start.V  # real in the original coordinates: a real kernel
+    Abar, Bbar = bilinear_low_rank(Lambda, P, P, B, dt)
+    truncated = truncated_output(C, Abar, L)
+    ours = seconds(lambda: s4_kernel(Lambda, P, P, B, truncated, dt, L, real=True))
+    peer = seconds(lambda: _textbook_s4(Lambda, P[:, 0], B, truncated, dt, L), repeats=3 if quick else 7)
+    values = s4_kernel(Lambda, P, P, B, truncated, dt, L, real=True)
+    reference = krylov_kernel(Abar, Bbar, C, L).real
+    scale = np.abs(reference).max()
+    yield _ratio_row(
+        ours,
+        "NumPy: four Cauchy sums over all nodes, each with its own division, then Woodbury",
+        peer,
+        error=float(np.abs(values - reference).max() / scale),
+        peer_error=float(np.nanmax(np.abs(_textbook_s4(Lambda, P[:, 0], B, truncated, dt, L) - reference)) / scale),
+        error_is="largest difference from the powers of Abar, over the largest value",
+    )
+
+
+def _textbook_s4(Lambda: Array, P: Array, B: Array, truncated: Array, dt: float, L: int) -> Array:
+    """The S4 kernel as it is usually written: four Cauchy sums over all L nodes, each with its own division."""
+    omega = np.exp(-2j * np.pi * np.arange(L) / L)
+    g = (2 / dt) * (1 - omega) / (1 + omega)
+    sums = [(v / (g[:, None] - Lambda)).sum(axis=1) for v in (truncated * B, truncated * P, P.conj() * B, P.conj() * P)]
+    at_roots = 2 / (1 + omega) * (sums[0] - sums[1] * sums[2] / (1 + sums[3]))
+    return np.asarray(np.fft.ifft(at_roots).real)

@@ -20,6 +20,7 @@ SPECTRUM = {
     "spectrum-certified-1024",
     "spectrum-certified-128",
 }
+KERNEL = {"kernel-diagonal", "kernel-s4", "kernel-certified"}
 
 
 def test_ulps_counts_units_in_the_last_place():
@@ -33,7 +34,7 @@ def test_ulps_counts_units_in_the_last_place():
 
 
 def test_names_of_the_design_are_registered_and_unknown_ones_refused():
-    assert set(BENCHMARKS) >= SPECTRUM
+    assert set(BENCHMARKS) >= SPECTRUM | KERNEL
     with pytest.raises(InputError, match="unknown benchmark 'spectrum'"):
         run_bench(["spectrum"])
 
