@@ -81,7 +81,8 @@ def is_nearest(value, result, form):
 
 def is_finite(bits, form):
     dtype, unsigned = FORMATS[form]
-    return bool(np.isfinite(unsigned(bits).view(dtype).astype(np.float64)))
+    with np.errstate(invalid="ignore"):  # a signalling NaN is not finite either, whatever the cast reports
+        return bool(np.isfinite(unsigned(bits).view(dtype).astype(np.float64)))
 
 
 def exact_ball(value):

@@ -11,6 +11,7 @@ from flint import acb, acb_mat, arb
 from hippo_theory.arithmetic import balls
 from hippo_theory.decompositions import normal_plus_low_rank
 from hippo_theory.discretizations import discretize
+from hippo_theory.errors import InputError
 from hippo_theory.families import FouT, LagT, LegS, LegT
 from hippo_theory.initializations import s4d_inv, s4d_legs, s4d_lin, s4d_real
 from hippo_theory.kernels import (
@@ -291,3 +292,31 @@ def test_the_checks_can_fail():
     assert error(dt=2.0**-7 * (1 + 1e-9)) > bound
     assert error(method="sampled") > bound
     assert error(rates=rates.conj()) > bound
+
+
+@pytest.mark.parametrize("N", [1, 2, 5, 33, 64])
+@pytest.mark.parametrize("L", [1, 2, 63, 64])
+@pytest.mark.parametrize("damping", [0.0, 1.0])
+def test_mirrored_states_halve_the_divisions_and_nothing_else(N, L, damping):
+    start = normal_plus_low_rank(LegS(N))
+    Lambda, P, B = start.Lambda, start.P, start.B
+    C = np.random.default_rng(N).standard_normal(N) @ start.V
+    Abar, _ = bilinear_low_rank(Lambda, P, P, B, 0.05)
+    truncated = truncated_output(C, Abar, L, damping=damping)
+    plain = s4_kernel(Lambda, P, P, B, truncated, 0.05, L, real=True, damping=damping)
+    halved = s4_kernel(Lambda, P, P, B, truncated, 0.05, L, real=True, mirrored=True, damping=damping)
+    # Both carry the error that `s4_kernel` states, at damping 0 with its factor 1 + 1/(L dt).
+    bound = 2 * (8 + L / 4) * np.finfo(float).eps * np.linalg.norm(C) * np.linalg.norm(B) * (1 + 1 / (0.05 * L))
+    assert np.abs(plain - halved).max() <= bound
+    if N > 1:  # the check can fail: states that are not mirror images are not what was promised
+        moved = Lambda.copy()
+        moved[0] *= 1.01
+        plain = s4_kernel(moved, P, P, B, truncated, 0.05, L, real=True, damping=damping)
+        halved = s4_kernel(moved, P, P, B, truncated, 0.05, L, real=True, mirrored=True, damping=damping)
+        assert np.abs(plain - halved).max() > bound
+
+
+def test_mirrored_states_need_a_real_kernel():
+    one = np.ones(1)
+    with pytest.raises(InputError, match="real=True"):
+        s4_kernel(-one, one[:, None], one[:, None], one, one, 0.1, 4, mirrored=True)

@@ -46,6 +46,7 @@ def s4_kernel(
     *,
     damping: float = 0.0,
     real: bool = False,
+    mirrored: bool = False,
     check_values: bool = True,
 ) -> AnyArray:
     """The kernel K_l = C Abar^l Bbar, l = 0..L-1, of S4, from Ct = `truncated_output(C, Abar, L)`.
@@ -69,6 +70,9 @@ def s4_kernel(
         nodes keep off, at the price of a factor e in the error.
     real : bool
         The kernel is known to be real: half the nodes suffice and the result is real.
+    mirrored : bool
+        With `real`: state N-1-m is the conjugate of state m, as `normal_plus_low_rank` orders them (in Lambda, B, P, Q and
+        truncated_C). Half the divisions suffice; only the first half of each array is read.
     check_values : bool
         Whether NaN, infinity and nodes at eigenvalues are refused; False inside a compiler.
 
@@ -112,7 +116,9 @@ def s4_kernel(
     products = xp.reshape(left[:, None, :] * xp.matrix_transpose(right)[None, :, :], (-1, N))
     half = L // 2 + 1 if real else L
     sinh, cosh, exp = _hyperbolic(kind, c, L, half)
-    sums = cauchy_sums(products, Lambda, sinh * (2 / step), cosh, check_values=check_values)
+    if mirrored and not real:
+        raise InputError("`mirrored` states make a real kernel; set `real=True` with it")
+    sums = cauchy_sums(products, Lambda, sinh * (2 / step), cosh, mirrored=mirrored, check_values=check_values)
     sums = xp.permute_dims(xp.reshape(sums, (left.shape[0], 1 + rank, half)), (2, 0, 1))  # (nodes, K + r, 1 + r)
     rows = left.shape[0] - rank
     values = sums[:, :rows, 0]
@@ -129,7 +135,13 @@ def s4_kernel(
 
 
 def cauchy_sums(
-    weights: AnyArray, poles: AnyArray, sigma: AnyArray, kappa: AnyArray, *, check_values: bool = True
+    weights: AnyArray,
+    poles: AnyArray,
+    sigma: AnyArray,
+    kappa: AnyArray,
+    *,
+    mirrored: bool = False,
+    check_values: bool = True,
 ) -> AnyArray:
     """Cauchy sums in homogeneous form, which has no node at infinity:
 
@@ -140,6 +152,10 @@ def cauchy_sums(
     weights : (R, N) array
     poles : (N,) array
     sigma, kappa : (L,) array
+    mirrored : bool
+        Column N-1-m of weights and poles is the conjugate of column m: then half the divisions suffice,
+
+            w/(s - k p) + w'/(s - k p') = 2 (s Re w - k Re(w p')) / ((s - k p)(s - k p')),    ' the conjugate.
     check_values : bool
 
     Returns
@@ -171,14 +187,31 @@ def cauchy_sums(
     checked_shape("kappa", kappa, sigma.shape[0])
     xp, N, L = kind.xp, int(poles.shape[0]), int(sigma.shape[0])
     weights, poles, sigma, kappa = (kind.to_complex(array) for array in (weights, poles, sigma, kappa))
+    rows, numerators = int(weights.shape[0]), weights
+    if mirrored:
+        stored = (N + 1) // 2
+        weights, poles = weights[:, :stored], poles[:stored]
+        share = xp.full((stored,), 2.0, dtype=kind.real, device=kind.device)
+        if N % 2:  # a real pole in the middle stands for itself
+            share = xp.concat([share[:-1], share[-1:] / 2])
+        along, across = xp.real(weights) * share, xp.real(weights * xp.conj(poles)) * share
+        numerators = kind.to_complex(xp.concat([along, across], axis=0))
+        squares = xp.real(poles) ** 2 + xp.imag(poles) ** 2
+        shapes = kind.to_complex(xp.stack([xp.ones_like(squares), -2 * xp.real(poles), squares], axis=1))
     group = max(16, L // N)
     parts = []
     for start in range(0, L, group):
         nodes = slice(start, min(start + group, L))
-        differences = sigma[nodes][None, :] - poles[:, None] * kappa[nodes][None, :]
-        if check_values and bool(xp.any(differences == 0)):
+        at, scale = sigma[nodes], kappa[nodes]
+        if mirrored:
+            # (s - k p)(s - k p') = s^2 - 2 s k Re p + k^2 |p|^2, as a product of thin matrices.
+            divisors = xp.matmul(shapes, xp.stack([at * at, at * scale, scale * scale]))
+        else:
+            divisors = at[None, :] - poles[:, None] * scale[None, :]
+        if check_values and bool(xp.any(divisors == 0)):
             raise InputError("a node sigma_k = kappa_k p_n is a pole; move the node (in `s4_kernel`: damping=1.0)")
-        parts.append(xp.matmul(weights, 1 / differences))
+        sums = xp.matmul(numerators, 1 / divisors)
+        parts.append(at[None, :] * sums[:rows, :] - scale[None, :] * sums[rows:, :] if mirrored else sums)
     return xp.concat(parts, axis=1)
 
 
