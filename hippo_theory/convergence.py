@@ -287,9 +287,6 @@ def converge_rows(plan: Plan) -> Iterator[list[Row]]:
 def _row(
     plan: Plan, family: Family, method: str, step: Fraction | None, component: int, norm: str, point: str | None
 ) -> Row:
-    theory, theory_kind = asymptotics.distance_theory(
-        family, method, step, component, norm, point, plan.horizon, plan.digits
-    )
     try:
         found = measure_distance(
             FullSystem(family),
@@ -304,6 +301,11 @@ def _row(
         )
     except CertificationError as failure:  # one row that could not be certified does not lose the others
         found = Distance(None, None, f"{NOT_CERTIFIED}: {failure}")
+    theory, theory_kind = None, None  # at a pole, say, there is nothing to compare with
+    if found.value is not None:
+        theory, theory_kind = asymptotics.distance_theory(
+            family, method, step, component, norm, point, plan.horizon, plan.digits
+        )
     return Row(
         family.variant, family.N, method, step, component, norm, point,
         found.value, found.kind, theory, theory_kind, found.why, found.horizon,

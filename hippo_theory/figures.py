@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hippo_theory.arithmetic import balls
+from hippo_theory.arithmetic import FLOAT64, balls
 from hippo_theory.convergence import Plan, Row, Study
 from hippo_theory.discretizations import discretize, discretize_dense, find_method
 from hippo_theory.families import Family, LegS, make_family
@@ -257,12 +257,9 @@ def transfer_functions(axes: Any, family: Family, *, component: int) -> Data:
 
 
 def _full_transfer(family: Family, component: int, s: Array) -> Array:
-    """X_n(s) in float64 at an array of points, from the same closed forms (LegS, LagT) or a dense solve."""
+    """X_n(s) in float64 at an array of points: the closed form of LegS, else from a dense eigendecomposition."""
     if isinstance(family, LegS):
-        value = math.sqrt(2 * component + 1) / (s + 1)
-        for k in range(component):
-            value = value * (s - k) / (s + k + 2)
-        return np.asarray(value)
+        return np.asarray(family.transfer_function(component, s, FLOAT64))
     values, V = np.linalg.eig(family.A)
     weights = V[component] * np.linalg.solve(V, family.B.astype(complex))
     return np.asarray((weights / (s[:, None] - values)).sum(axis=1))

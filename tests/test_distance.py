@@ -158,3 +158,17 @@ def test_families_with_coinciding_poles_say_so():
     lagt = ht.LagT(5, beta=1)
     found = measure_distance(FullSystem(lagt), DiagonalRestriction(lagt), norm="l2", component=0)
     assert found.value is None and "no simple poles" in found.why
+
+
+@pytest.mark.parametrize(("family", "N", "pole"), [("legs", 4, "-1"), ("fout", 9, "0")])
+def test_a_pole_among_the_points_does_not_lose_the_other_rows(family, N, pole):
+    options = {
+        "sizes": [N],
+        "methods": ["continuous"],
+        "components": [0],
+        "norms": ["transfer"],
+        "points": [pole, "2j"],
+    }
+    at_pole, beside = convergence.converge(family, **options).rows
+    assert at_pole.error is None and at_pole.theory is None and "pole" in at_pole.why
+    assert beside.kind == "certified" and beside.theory is not None
