@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from hippo_theory.arithmetic import FLOAT64, balls, exact_fraction
 from hippo_theory.errors import InputError
 from hippo_theory.kernels import ExponentialSum
+from hippo_theory.kernels.arrays import checked_arrays
+from hippo_theory.kernels.vandermonde import zero_order_hold_gain
 from hippo_theory.systems import DenseSystem, DiagonalPlusLowRankSystem, DiagonalSystem, HalfSystem, System
 
 __all__ = [
@@ -93,8 +95,8 @@ def _exponential(x: Any) -> Any:
 
 def _zero_order_hold_gain(x: Any) -> Any:
     if isinstance(x, np.ndarray):
-        zero = x == 0
-        return np.where(zero, 1, np.expm1(x) / np.where(zero, 1, x)).astype(x.dtype)
+        kind, (x,) = checked_arrays(False, x=x)
+        return zero_order_hold_gain(kind, x)
     if x == 0:
         return x + 1
     return (x.expm1() if hasattr(x, "expm1") else np.expm1(x)) / x

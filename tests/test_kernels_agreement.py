@@ -17,6 +17,7 @@ from hippo_theory.initializations import s4d_inv, s4d_legs, s4d_lin, s4d_real
 from hippo_theory.kernels import (
     ExponentialSum,
     bilinear_low_rank,
+    cauchy_sums,
     cosine_kernel,
     dss_exponential_kernel,
     dss_softmax_input,
@@ -26,6 +27,7 @@ from hippo_theory.kernels import (
     low_rank_recurrence,
     recurrence_kernel,
     restored_output,
+    root_sums,
     s4_kernel,
     s4d_kernel,
     truncated_output,
@@ -229,7 +231,9 @@ def test_kernels_of_low_rank_systems_agree_with_balls(family, dt):
             if damping == 0 and np.abs(parts.Lambda).min() < 1e-12:
                 continue  # an eigenvalue of the normal part is the node z = 1
             Ct = truncated_output(C, Abar, L, damping=damping)
-            allowed = bound if damping else bound * (1 + 1 / (L * dt))
+            x = parts.Lambda * dt / 2
+            gap = np.abs(1 - np.exp(-damping) * ((1 + x) / (1 - x)) ** L).min()
+            allowed = bound if damping else bound * (1 + 1 / gap)
             for real in (False, True):
                 K = s4_kernel(*arguments, Ct, dt, L, damping=damping, real=real)
                 assert K.shape == (L,) and np.isrealobj(K) == real
@@ -297,7 +301,7 @@ def test_the_checks_can_fail():
 @pytest.mark.parametrize("N", [1, 2, 5, 33, 64])
 @pytest.mark.parametrize("L", [1, 2, 63, 64])
 @pytest.mark.parametrize("damping", [0.0, 1.0])
-def test_mirrored_states_halve_the_divisions_and_nothing_else(N, L, damping):
+def test_mirrored_states_halve_the_work_and_nothing_else(N, L, damping):
     start = normal_plus_low_rank(LegS(N))
     Lambda, P, B = start.Lambda, start.P, start.B
     C = np.random.default_rng(N).standard_normal(N) @ start.V
@@ -305,8 +309,8 @@ def test_mirrored_states_halve_the_divisions_and_nothing_else(N, L, damping):
     truncated = truncated_output(C, Abar, L, damping=damping)
     plain = s4_kernel(Lambda, P, P, B, truncated, 0.05, L, real=True, damping=damping)
     halved = s4_kernel(Lambda, P, P, B, truncated, 0.05, L, real=True, mirrored=True, damping=damping)
-    # Both carry the error that `s4_kernel` states, at damping 0 with its factor 1 + 1/(L dt).
-    bound = 2 * (8 + L / 4) * np.finfo(float).eps * np.linalg.norm(C) * np.linalg.norm(B) * (1 + 1 / (0.05 * L))
+    # Both carry the error that `s4_kernel` states, at damping 0 with its factor 1 + 1/min |1 - mu^L| <= 3 + 2/(L dt).
+    bound = 2 * (8 + L / 4) * np.finfo(float).eps * np.linalg.norm(C) * np.linalg.norm(B) * (3 + 2 / (0.05 * L))
     assert np.abs(plain - halved).max() <= bound
     if N > 1:  # the check can fail: states that are not mirror images are not what was promised
         moved = Lambda.copy()
@@ -314,6 +318,51 @@ def test_mirrored_states_halve_the_divisions_and_nothing_else(N, L, damping):
         plain = s4_kernel(moved, P, P, B, truncated, 0.05, L, real=True, damping=damping)
         halved = s4_kernel(moved, P, P, B, truncated, 0.05, L, real=True, mirrored=True, damping=damping)
         assert np.abs(plain - halved).max() > bound
+
+
+@pytest.mark.parametrize("L", [1, 2, 63, 64, 1000])
+@pytest.mark.parametrize("damping", [0.0, 1.0, 3.0])
+def test_sums_at_the_roots_of_unity_are_the_cauchy_sums(L, damping):
+    """By FFT and one by one, with nodes written as sinh and cosh of h = (c + 2 pi i k)/(2L)."""
+    start, dt, eps = normal_plus_low_rank(LegS(9)), 0.05, 2.0**-52
+    weights = np.stack([start.B, start.P[:, 0]])
+    h = (damping + 2j * np.pi * np.arange(L)) / (2 * L)
+    one_by_one = np.exp(h) * cauchy_sums(weights, start.Lambda, np.sinh(h) * (2 / dt), np.cosh(h))
+    by_transform = root_sums(weights, start.Lambda, dt, L, damping=damping)
+    mirrored = root_sums(weights, start.Lambda, dt, L, damping=damping, mirrored=True)
+    # The sum over lags of the stated error of the sequences.
+    x = start.Lambda * dt / 2
+    nu = np.exp(-damping / L) * (1 + x) / (1 - x)
+    g = np.abs(weights * dt / ((1 - x) * (1 - nu**L))).sum(axis=0)
+    terms = (g * np.abs(nu) ** np.arange(L)[:, None]).sum()
+    bound = (16 + 9 / 2 + 8 * np.abs(np.log(nu)).max() * L) * eps * terms
+    assert np.abs(by_transform - one_by_one).max() <= bound
+    assert np.abs(mirrored - one_by_one[:, : L // 2 + 1]).max() <= bound
+    assert np.abs(root_sums(weights, start.Lambda * (1 + 1e-6), dt, L, damping=damping) - one_by_one).max() > bound
+
+
+def test_wide_powers_keep_the_digits_of_single_precision():
+    start, dt, L = normal_plus_low_rank(LegS(32)), 0.01, 16_384
+    C = np.random.default_rng(0).standard_normal(32) @ start.V
+    Abar, Bbar = bilinear_low_rank(start.Lambda, start.P, start.P, start.B, dt)
+    Ct = truncated_output(C, Abar, L)
+    truth = krylov_kernel(Abar, Bbar, C, L).real
+    single = [array.astype(np.complex64) for array in (start.Lambda, start.P, start.P, start.B, Ct)]
+    errors = {
+        wide: np.abs(s4_kernel(*single, dt, L, real=True, mirrored=True, wide=wide) - truth).max() for wide in (0, 1)
+    }
+    assert errors[1] <= 64 * 2.0**-23 * np.abs(truth).max()  # rounding of the parameters included
+    assert errors[0] > errors[1]
+
+
+def test_sums_refuse_what_they_cannot_compute():
+    one = np.ones(1)
+    for poles, damping, match in ((2 * one, 0.0, "grows"), (0 * one, 0.0, "is a pole"), (20 * one, 0.0, "2/dt")):
+        with pytest.raises(InputError, match=match):
+            root_sums(one, poles, 0.1, 100, damping=damping)
+    assert np.isfinite(root_sums(one, 2 * one, 0.1, 100, damping=25.0)).all()
+    with pytest.raises(InputError, match="shape"):
+        root_sums(np.ones(2), one, 0.1, 4)
 
 
 def test_mirrored_states_need_a_real_kernel():

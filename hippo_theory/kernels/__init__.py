@@ -9,18 +9,19 @@ from hippo_theory.kernels.certified import (
 )
 from hippo_theory.kernels.dss import dss_exponential_kernel, dss_softmax_input, dss_softmax_kernel
 from hippo_theory.kernels.exponential_sums import ExponentialSum, diagonal_kernel, full_kernel
-from hippo_theory.kernels.generating import cauchy_sums, restored_output, s4_kernel, truncated_output
+from hippo_theory.kernels.generating import cauchy_sums, restored_output, root_sums, s4_kernel, truncated_output
 from hippo_theory.kernels.low_rank import bilinear_low_rank, low_rank_recurrence
-from hippo_theory.kernels.nonuniform import FastKernel, nonuniform_kernel
+from hippo_theory.kernels.nonuniform import nonuniform_kernel
 from hippo_theory.kernels.recurrence import krylov_kernel, recurrence, recurrence_kernel
 from hippo_theory.kernels.scan import combine, linear_scan, lru_multipliers, scan_outputs
 from hippo_theory.kernels.time_varying_legs import legs_product, legs_solve, legs_step
+from hippo_theory.kernels.values import KernelValues
 from hippo_theory.kernels.vandermonde import cosine_kernel, exponential_kernel, s4d_kernel, vandermonde_kernel
 
 __all__ = [
     "BoundedValues",
     "ExponentialSum",
-    "FastKernel",
+    "KernelValues",
     "bilinear_low_rank",
     "cauchy_sums",
     "certified_kernel",
@@ -46,6 +47,7 @@ __all__ = [
     "recurrence",
     "recurrence_kernel",
     "restored_output",
+    "root_sums",
     "s4_kernel",
     "s4d_kernel",
     "scan_outputs",

@@ -1,4 +1,4 @@
-"""The kernel of S4: truncated generating function, Cauchy sums, Woodbury.
+"""The kernel of S4: truncated generating function, Cauchy sums by Vandermonde products and FFTs, Woodbury.
 
 The system is x' = (diag(Lambda) - P Q*) x + B u, y = C x with r columns in P and Q, discretized by the bilinear rule:
 Abar = (I - dt A/2)^-1 (I + dt A/2), Bbar = (I - dt A/2)^-1 dt B.
@@ -8,8 +8,7 @@ At the nodes z_k = e^(-(c + 2 pi i k)/L) the generating function of L lags is, w
     sum_l K_l z_k^l = Ct (I - z_k Abar)^-1 Bbar = e^h Ct [(2/dt) sinh(h) - cosh(h) A]^-1 B,   h = (c + 2 pi i k)/(2L).
 
 Papers divide by cosh(h) and get 2/(1 + z) and (2/dt)(1 - z)/(1 + z), infinite at z = -1. Multiplied out nothing is: at
-z = -1 (c = 0, L even) cosh(h) is exactly 0 and the term is dt Ct B / 2, the limit. cosh and sinh of h come from cosines
-and sines of angles reduced exactly in integers, so no node is a power of another.
+z = -1 (c = 0, L even) cosh(h) is exactly 0 and the term is dt Ct B / 2, the limit.
 """
 
 from __future__ import annotations
@@ -26,10 +25,12 @@ from hippo_theory.kernels.arrays import (
     one_or_many_outputs,
 )
 from hippo_theory.kernels.low_rank import checked_low_rank, checked_step
+from hippo_theory.kernels.vandermonde import bilinear_logarithm, exponential_sum, zero_order_hold_gain
 
 __all__ = [
     "cauchy_sums",
     "restored_output",
+    "root_sums",
     "s4_kernel",
     "truncated_output",
 ]
@@ -47,11 +48,12 @@ def s4_kernel(
     damping: float = 0.0,
     real: bool = False,
     mirrored: bool = False,
+    wide: bool = False,
     check_values: bool = True,
 ) -> AnyArray:
     """The kernel K_l = C Abar^l Bbar, l = 0..L-1, of S4, from Ct = `truncated_output(C, Abar, L)`.
 
-        Khat_k = e^h [k_CB - cosh(h) k_CP (I + cosh(h) k_QP)^-1 k_QB],  k_ab = sum_n a_n b_n/((2/dt) sinh h - cosh h Lambda_n)
+        Khat_k = T_CB - (1 + z_k)/2 T_CP (I + (1 + z_k)/2 T_QP)^-1 T_QB,    T_ab = `root_sums` of a_n b_n,
 
     where C stands for Ct and Q for conj(Q); K = inverse FFT of Khat. Any rank r >= 0, L even or odd.
 
@@ -72,9 +74,11 @@ def s4_kernel(
         The kernel is known to be real: half the nodes suffice and the result is real.
     mirrored : bool
         With `real`: state N-1-m is the conjugate of state m, as `normal_plus_low_rank` orders them (in Lambda, B, P, Q and
-        truncated_C). Half the divisions suffice; only the first half of each array is read.
+        truncated_C). The Cauchy sums are real sequences then; only the first half of each array is read.
+    wide : bool
+        As in `root_sums`: the powers in float64, for arrays in float32.
     check_values : bool
-        Whether NaN, infinity and nodes at eigenvalues are refused; False inside a compiler.
+        Whether NaN, infinity, nodes at eigenvalues and growth are refused; False inside a compiler.
 
     Returns
     -------
@@ -84,15 +88,18 @@ def s4_kernel(
     Raises
     ------
     InputError
-        Shapes, L = 0, dt <= 0, NaN, mixed libraries or devices, or a node at an eigenvalue.
+        Shapes, L = 0, dt <= 0, NaN, mixed libraries or devices, a node at an eigenvalue, or eigenvalues of the normal
+        part that grow over L lags.
 
     Notes
     -----
-    O((r + 1) (r + K) N L + L log L) operations, memory O(N + K L): nodes are taken in groups of about L/N.
+    O((r + 1) (r + K) (N L + L log L)) operations, the first term in matrix products; memory O(N + (r + 1) (r + K) L).
     Error, measured for LegS, LagT, LegT and FouT with N <= 64 and L <= 1001: with damping 1 at most
-    (8 + L/4) eps |C|_2 |Bbar|_2, of which the powers in Ct are the larger part; with damping 0 times 1 + 1/(L dt), since Ct
-    then cancels where Abar^L is near I. The worst found are 32 and 157 eps.
-    Source: S4 (arXiv:2111.00396), Theorem 3 and Appendix C; the form without a pole at z = -1 and the damping: derived.
+    (8 + L/4) eps |C|_2 |Bbar|_2, of which the powers in Ct are the larger part; with damping 0 times
+    1 + 1/min_n abs(1 - mu_n^L): a node near an eigenvalue of the normal part costs digits (for LegS that factor is about
+    1 + 2/(L dt)).
+    Source: S4 (arXiv:2111.00396), Theorem 3 and Appendix C; the form without a pole at z = -1, the damping and the sums
+    by FFT: derived.
 
     Examples
     --------
@@ -104,46 +111,130 @@ def s4_kernel(
     >>> bool(abs(K - recurrence_kernel(Abar, Bbar, C, 4)).max() < 1e-15)
     True
     """
+    if mirrored and not real:
+        raise InputError("`mirrored` states make a real kernel; set `real=True` with it")
     given = {"Lambda": Lambda, "P": P, "Q": Q, "B": B, "truncated_C": truncated_C}
     kind, (Lambda, P, Q, B, Ct) = checked_arrays(check_values, **given)
     N, rank, outputs = checked_low_rank(Lambda, P, Q, B, Ct)
-    L, step = checked_size("L", L, 1), checked_step(kind, dt, check_values)
-    c = _checked_damping(damping)
+    L, c = checked_size("L", L, 1), _checked_damping(damping)
     xp = kind.xp
-    Lambda, P, Q, B, Ct = (kind.to_complex(array) for array in (Lambda, P, xp.conj(Q), B, Ct))
+    P, Q, B, Ct = (kind.to_complex(array) for array in (P, xp.conj(Q), B, Ct))
     left = xp.concat([xp.reshape(Ct, (-1, N)), xp.matrix_transpose(Q)], axis=0)  # (K + r, N): Ct, Q*
     right = xp.concat([B[:, None], P], axis=1)  # (N, 1 + r): B, P
-    products = xp.reshape(left[:, None, :] * xp.matrix_transpose(right)[None, :, :], (-1, N))
-    half = L // 2 + 1 if real else L
-    sinh, cosh, exp = _hyperbolic(kind, c, L, half)
-    if mirrored and not real:
-        raise InputError("`mirrored` states make a real kernel; set `real=True` with it")
-    sums = cauchy_sums(products, Lambda, sinh * (2 / step), cosh, mirrored=mirrored, check_values=check_values)
-    sums = xp.permute_dims(xp.reshape(sums, (left.shape[0], 1 + rank, half)), (2, 0, 1))  # (nodes, K + r, 1 + r)
-    rows = left.shape[0] - rank
-    values = sums[:, :rows, 0]
+    products = left[:, None, :] * xp.matrix_transpose(right)[None, :, :]
+    sums = root_sums(products, Lambda, dt, L, damping=c, mirrored=mirrored, wide=wide, check_values=check_values)
+    rows, nodes = left.shape[0] - rank, L // 2 + 1 if real else L
+    sums = sums[..., :nodes]  # (K + r, 1 + r, nodes)
+    values = sums[:rows, 0, :]
     if rank:
-        scale = cosh[:, None, None]
-        system = xp.eye(rank, dtype=kind.complex, device=kind.device) + scale * sums[:, rows:, 1:]
-        solved = xp.linalg.solve(system, scale * sums[:, rows:, :1])
-        values = values - xp.matmul(sums[:, :rows, 1:], solved)[..., 0]
-    values = xp.matrix_transpose(values * exp[:, None])
+        share = _half_of_one_plus_node(kind, c, L, nodes)
+        outer, inner, last = sums[:rows, 1:, :], share * sums[rows:, 1:, :], share * sums[rows:, 0, :]
+        if rank == 1:  # a division for every node, not a call of the solver
+            values = values - outer[:, 0, :] * (last / (1 + inner[:, 0, :]))
+        else:
+            system = xp.eye(rank, dtype=kind.complex, device=kind.device) + xp.permute_dims(inner, (2, 0, 1))
+            solved = xp.linalg.solve(system, xp.matrix_transpose(last)[..., None])[..., 0]  # (nodes, r)
+            values = values - xp.sum(outer * xp.matrix_transpose(solved)[None, :, :], axis=1)
     kernel = xp.fft.irfft(values, n=L) if real else xp.fft.ifft(values)
     if c:
         kernel = kernel * kind.converted(xp.exp(kind.indices(L) * (c / L)))
     return xp.reshape(kernel, (*outputs, L))
 
 
-def cauchy_sums(
+def root_sums(
     weights: AnyArray,
     poles: AnyArray,
-    sigma: AnyArray,
-    kappa: AnyArray,
+    dt: Any,
+    L: int,
     *,
+    damping: float = 0.0,
     mirrored: bool = False,
+    wide: bool = False,
     check_values: bool = True,
 ) -> AnyArray:
-    """Cauchy sums in homogeneous form, which has no node at infinity:
+    """The Cauchy sums of S4 at the nodes z_k = e^(-(c + 2 pi i k)/L), without a division for each node and pole:
+
+        T_k = sum_n w_n dt/(1 - x_n) / (1 - z_k mu_n),   x_n = dt p_n / 2,   mu_n = (1 + x_n)/(1 - x_n),
+            = sum_l e^(-2 pi i k l / L) sum_n g_n nu_n^l,  l = 0..L-1,   nu = e^(-c/L) mu,   g_n = w_n dt/((1 - x_n)(1 - nu_n^L)),
+
+    since z_k^L = e^-c for every k: a Vandermonde product and one FFT. e^-h T_k are the sums
+    w_n / ((2/dt) sinh h - cosh h p_n), h = (c + 2 pi i k)/(2L), which `cauchy_sums` forms one by one.
+
+    Parameters
+    ----------
+    weights : (..., N) array
+    poles : (N,) array
+    dt : float or () array
+    L : int
+    damping : float
+        c, from 0 to 100.
+    mirrored : bool
+        Column N-1-m of weights and poles is the conjugate of column m: the inner sums are real.
+    wide : bool
+        Take the O(N sqrt(L)) powers in float64, and round them: the safe way in float32. Needs a library with float64.
+    check_values : bool
+
+    Returns
+    -------
+    (..., L) array, complex; (..., L // 2 + 1) if `mirrored`, the others being conjugates
+
+    Raises
+    ------
+    InputError
+        Shapes, L = 0, dt <= 0, NaN, mixed libraries or devices; a node at a pole (nu_n^L = 1), a pole at 2/dt, or growth,
+        abs(nu_n^L) > e: then raise `damping`.
+
+    Notes
+    -----
+    2 N L operations for each row of weights (8 N L unless mirrored), in matrix products, and one FFT; memory
+    O(N + L) for each row. Error of the inner sequences at most (16 + 8 max_n abs(log nu_n) L + N/2) eps times
+    sum_n abs(g_n nu_n^l); that of the nodes is its transform. With `wide` the middle term counts the eps of float64.
+    Source: derived; the sums are those of S4 (arXiv:2111.00396), Appendix C.3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hippo_theory.kernels import root_sums
+    >>> z = np.exp(-2j * np.pi * np.arange(5) / 5)
+    >>> sums = root_sums(np.array([2.0]), np.array([-2.0]), 0.5, 5)  # x = -1/2, mu = 1/3
+    >>> bool(abs(sums - (2 * 0.5 / 1.5) / (1 - z / 3)).max() < 1e-15)
+    True
+    """
+    kind, (weights, poles) = checked_arrays(check_values, weights=weights, poles=poles)
+    checked_shape("poles", poles, None)
+    N, L, c = int(poles.shape[0]), checked_size("L", L, 1), _checked_damping(damping)
+    if weights.ndim == 0 or weights.shape[-1] != N:
+        raise InputError(f"`weights` must have the shape (..., {N}), got {tuple(weights.shape)}; one for each pole")
+    xp, precise = kind.xp, kind.widened() if wide else kind
+    step = checked_step(precise, dt, check_values)
+    if mirrored:
+        stored = (N + 1) // 2
+        weights, poles = weights[..., :stored], poles[:stored]
+        counts = xp.full((stored,), 2.0, dtype=kind.real, device=kind.device)
+        if N % 2:  # a real pole in the middle stands for itself
+            counts = xp.concat([counts[:-1], counts[-1:] / 2])
+        weights = weights * kind.to_complex(counts)
+    x = precise.to_complex(poles) * (step / 2)
+    if check_values and bool(xp.any(x == 1)):
+        raise InputError("a pole is 2/dt, where the bilinear rule has no value; take another `dt`")
+    logarithms = bilinear_logarithm(precise, 2 * x) - c / L
+    over_all = logarithms * L
+    if check_values and not bool(xp.all(xp.real(over_all) <= 1)):
+        raise InputError(
+            "a pole grows over L lags; take poles with real part <= 0, a smaller L dt, or a larger `damping`"
+        )
+    gap = -over_all * zero_order_hold_gain(precise, over_all)  # 1 - nu^L
+    if check_values and bool(xp.any(gap == 0)):
+        raise InputError("a node is a pole (e^-damping mu^L = 1); move the nodes with damping=1.0")
+    weights = kind.to_complex(weights) * kind.converted(step / ((1 - x) * gap))
+    sequences = exponential_sum(kind, weights, logarithms, L, mirrored, wide)
+    return xp.fft.rfft(sequences) if mirrored else xp.fft.fft(sequences)
+
+
+def cauchy_sums(
+    weights: AnyArray, poles: AnyArray, sigma: AnyArray, kappa: AnyArray, *, check_values: bool = True
+) -> AnyArray:
+    """Cauchy sums at any nodes, in homogeneous form, which has no node at infinity:
 
         S_rk = sum_n w_rn / (sigma_k - kappa_k p_n).
 
@@ -152,10 +243,6 @@ def cauchy_sums(
     weights : (R, N) array
     poles : (N,) array
     sigma, kappa : (L,) array
-    mirrored : bool
-        Column N-1-m of weights and poles is the conjugate of column m: then half the divisions suffice,
-
-            w/(s - k p) + w'/(s - k p') = 2 (s Re w - k Re(w p')) / ((s - k p)(s - k p')),    ' the conjugate.
     check_values : bool
 
     Returns
@@ -169,8 +256,8 @@ def cauchy_sums(
 
     Notes
     -----
-    N L reciprocals and 8 R N L operations, memory O(N + R L). Error at most (6 + N / 2) eps
-    sum_n |w_rn| (|sigma_k| + |kappa_k p_n|) / |sigma_k - kappa_k p_n|^2.
+    N L reciprocals and 8 R N L operations, memory O(N + R L); at the nodes of S4 `root_sums` needs no reciprocals. Error
+    at most (6 + N / 2) eps sum_n |w_rn| (|sigma_k| + |kappa_k p_n|) / |sigma_k - kappa_k p_n|^2.
 
     Examples
     --------
@@ -187,31 +274,14 @@ def cauchy_sums(
     checked_shape("kappa", kappa, sigma.shape[0])
     xp, N, L = kind.xp, int(poles.shape[0]), int(sigma.shape[0])
     weights, poles, sigma, kappa = (kind.to_complex(array) for array in (weights, poles, sigma, kappa))
-    rows, numerators = int(weights.shape[0]), weights
-    if mirrored:
-        stored = (N + 1) // 2
-        weights, poles = weights[:, :stored], poles[:stored]
-        share = xp.full((stored,), 2.0, dtype=kind.real, device=kind.device)
-        if N % 2:  # a real pole in the middle stands for itself
-            share = xp.concat([share[:-1], share[-1:] / 2])
-        along, across = xp.real(weights) * share, xp.real(weights * xp.conj(poles)) * share
-        numerators = kind.to_complex(xp.concat([along, across], axis=0))
-        squares = xp.real(poles) ** 2 + xp.imag(poles) ** 2
-        shapes = kind.to_complex(xp.stack([xp.ones_like(squares), -2 * xp.real(poles), squares], axis=1))
     group = max(16, L // N)
     parts = []
     for start in range(0, L, group):
         nodes = slice(start, min(start + group, L))
-        at, scale = sigma[nodes], kappa[nodes]
-        if mirrored:
-            # (s - k p)(s - k p') = s^2 - 2 s k Re p + k^2 |p|^2, as a product of thin matrices.
-            divisors = xp.matmul(shapes, xp.stack([at * at, at * scale, scale * scale]))
-        else:
-            divisors = at[None, :] - poles[:, None] * scale[None, :]
+        divisors = sigma[None, nodes] - poles[:, None] * kappa[None, nodes]
         if check_values and bool(xp.any(divisors == 0)):
-            raise InputError("a node sigma_k = kappa_k p_n is a pole; move the node (in `s4_kernel`: damping=1.0)")
-        sums = xp.matmul(numerators, 1 / divisors)
-        parts.append(at[None, :] * sums[:rows, :] - scale[None, :] * sums[rows:, :] if mirrored else sums)
+            raise InputError("a node sigma_k = kappa_k p_n is a pole; move the node")
+        parts.append(xp.matmul(weights, 1 / divisors))
     return xp.concat(parts, axis=1)
 
 
@@ -324,15 +394,12 @@ def _power_gap(
     return kind, C, rows, identity - math.exp(-c) * power
 
 
-def _hyperbolic(kind: ArrayKind, c: float, L: int, count: int) -> tuple[AnyArray, AnyArray, AnyArray]:
-    """sinh(h), cosh(h), e^h for h = (c + 2 pi i k)/(2L), k < count; cosh is exactly 0 at z = -1 if c = 0."""
+def _half_of_one_plus_node(kind: ArrayKind, c: float, L: int, count: int) -> AnyArray:
+    """(1 + z_k)/2 = e^-h cosh(h) for h = (c + 2 pi i k)/(2L), k < count; exactly 0 at z = -1 (c = 0, L = 2k)."""
     xp = kind.xp
-    # sin and cos of pi k / L from an angle of at most pi/2, the cosine as the sine of (L - 2k) pi / (2L): each factor of
-    # pi is an exact integer, so both are right to 2 eps and vanish exactly where they should.
+    # The cosine of pi k / L as the sine of (L - 2k) pi / (2L), an exact integer times pi, vanishes exactly where it should.
     k = kind.indices(count)
-    folded = xp.where(2 * k > L, L - k, k)
+    a, folded = c / (2 * L), xp.where(2 * k > L, L - k, k)
     sine, cosine = xp.sin(folded * (math.pi / L)), xp.sin((L - 2 * k) * (math.pi / (2 * L)))
-    a = c / (2 * L)
-    sinh = kind.to_complex(math.sinh(a) * cosine) + 1j * kind.to_complex(math.cosh(a) * sine)
     cosh = kind.to_complex(math.cosh(a) * cosine) + 1j * kind.to_complex(math.sinh(a) * sine)
-    return sinh, cosh, math.exp(a) * (kind.to_complex(cosine) + 1j * kind.to_complex(sine))
+    return math.exp(-a) * cosh * (kind.to_complex(cosine) - 1j * kind.to_complex(sine))

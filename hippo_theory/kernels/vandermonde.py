@@ -27,7 +27,17 @@ from hippo_theory.kernels.arrays import (
     real_multiplicity,
 )
 
-__all__ = ["cosine_kernel", "exponential_kernel", "s4d_kernel", "vandermonde_kernel", "zero_order_hold_gain"]
+__all__ = [
+    "bilinear_logarithm",
+    "cosine_kernel",
+    "exponential_kernel",
+    "exponential_sum",
+    "s4d_kernel",
+    "vandermonde_kernel",
+    "zero_order_hold_gain",
+]
+
+_VANISHING = -1500.0  # twice a logarithm below that of every number of double precision
 
 # Powers of some states: (slice of states, stride, count) -> z_n^(stride i), i < count, shape (..., states, count).
 Powers = Callable[[slice, int, int], AnyArray]
@@ -193,7 +203,7 @@ def s4d_kernel(
     -----
     Cost and memory as `vandermonde_kernel`. Error at most (8 + max_n |dt A_n| l + N / 2) eps times
     max_l sum_n |C_n Bbar_n| |Abar_n|^l: one half of the middle term comes from rounding dt A, which no summation can
-    recover; bilinear (8 + 3 l + N / 2) eps. No digits are lost at A near 0.
+    recover; bilinear with 2 |log Abar_n| + |dt A_n| in its place, and 3 if A is real. No digits are lost at A near 0.
     Source: S4D (arXiv:2206.11893), the two-line kernel; DSS (arXiv:2203.14343) for zoh.
 
     Examples
@@ -214,11 +224,14 @@ def s4d_kernel(
     step = checked_time_step(precise, dt, check_values)
     x = precise.converted(A) * precise.converted(step)
     if method == "bilinear":
-        gain = 1 / (1 - x / 2)
-        weights = _weights(kind, kind.converted(gain * step) * B * C, multiplicity, N)
-        multipliers = kind.converted((1 + x / 2) / (1 - x / 2))
-        return _table_product(kind, weights, _multiplier_powers(kind, multipliers), N, L, multiplicity is not None)
-    gain = zero_order_hold_gain(precise, x) * step if method == "zoh" else step
+        gain = step / (1 - x / 2)
+        if not kind.has_complex(x):  # multipliers of either sign: their logarithms would be complex
+            weights = _weights(kind, kind.converted(gain) * B * C, multiplicity, N)
+            powers = _multiplier_powers(kind, kind.converted((1 + x / 2) / (1 - x / 2)))
+            return _table_product(kind, weights, powers, N, L, multiplicity is not None)
+        x = bilinear_logarithm(precise, x)
+    else:
+        gain = zero_order_hold_gain(precise, x) * step if method == "zoh" else step
     weights = _weights(kind, kind.converted(gain) * B * C, multiplicity, N)
     return exponential_sum(kind, weights, x, L, multiplicity is not None, wide)
 
@@ -295,6 +308,26 @@ def exponential_sum(kind: ArrayKind, weights: AnyArray, x: AnyArray, L: int, rea
         return kind.converted(kind.xp.exp(exponents))
 
     return _table_product(kind, weights, powers, x.shape[-1], L, real)
+
+
+def bilinear_logarithm(kind: ArrayKind, x: AnyArray) -> AnyArray:
+    """log mu of mu = (1 + x/2)/(1 - x/2), complex, the imaginary part in (-pi, pi], to 4 eps of its modulus.
+
+        Re = log(1 + q)/2,  q = 2 a/((1 - a/2)^2 + b^2/4),      Im = atan2(b, 1 - (a^2 + b^2)/4),      x = a + ib.
+
+    At mu = 0 the real part is -750, so that every power underflows but the first.
+    """
+    xp = kind.xp
+    x = kind.to_complex(x)
+    a, b = xp.real(x) / 2, xp.imag(x) / 2
+    below, above = (1 - a) * (1 - a) + b * b, (1 + a) * (1 + a) + b * b
+    ratio = 4 * a / below
+    near_one = xp.abs(ratio) < 0.5
+    quotient = xp.where(near_one | (above == 0), xp.ones_like(below), above / below)
+    real = xp.where(near_one, xp.log1p(xp.where(near_one, ratio, xp.zeros_like(ratio))), xp.log(quotient))
+    real = xp.where(above == 0, xp.full_like(real, _VANISHING), real)
+    imaginary = xp.atan2(2 * b, (1 - a) * (1 + a) - b * b)
+    return kind.to_complex(real / 2) + 1j * kind.to_complex(imaginary)
 
 
 def zero_order_hold_gain(kind: ArrayKind, x: AnyArray) -> AnyArray:
