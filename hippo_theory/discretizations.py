@@ -342,9 +342,10 @@ def discretize_dense(A: Array, B: Array, method: str | Discretization, step: Any
     if rule.alpha is not None:
         left = identity - A * (float(rule.alpha) * dt)
         try:
-            return scipy.linalg.solve(left, identity + A * (float(1 - rule.alpha) * dt)), scipy.linalg.solve(left, B)
+            solved = np.linalg.solve(left, np.column_stack([identity + A * (float(1 - rule.alpha) * dt), B]))
         except np.linalg.LinAlgError as error:
             raise InputError(_no_such_step(rule, step)) from error
+        return solved[:, :-1], solved[:, -1]
     if rule.name == "sampled":
         return scipy.linalg.expm(A * dt), B
     # exp of the augmented matrix holds the integral of exp(A s) B: no inverse of A is needed.

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["CertificationError", "InputError", "MissingDependencyError", "checked_size"]
+__all__ = ["CertificationError", "InputError", "MissingDependencyError", "TensorFileError", "checked_size"]
 
 
 class InputError(ValueError):
     """An argument is outside what a function accepts; the message names it, what was given, and a way out."""
+
+
+class TensorFileError(InputError):
+    """A file of tensors cannot be read: absent, damaged, of a format that is not read, or refused with the reason."""
 
 
 class CertificationError(ArithmeticError):

@@ -371,10 +371,44 @@ def test_bench_prints_the_rows_it_is_given(capsys, monkeypatch):
         room, "run_bench", lambda names, quick, progress=None: {"rows": [row], "machine": {"numpy": "2"}}
     )
     value = answer(capsys, "bench", "x", "--quick")
-    assert value["options"] == {"names": ["x"], "quick": True, "json": True}
+    assert value["options"] == {"names": ["x"], "quick": True, "out": None, "json": True}
     assert value["rows"] == [row]
     assert value["machine"] == {"numpy": "2"}
     assert "numpy: 2" in text(capsys, "bench")
+
+
+def test_bench_writes_its_rows_by_kind_and_the_figures_they_allow(capsys, monkeypatch, tmp_path):
+    import hippo_theory.bench as room
+
+    lists = {"sizes": [8, 16], "seconds": [0.5, 1.0], "errors": [1e-16, 2e-16], "exponent": 1.0, "ours_s": 1.0}
+    rows = [
+        {"name": "spectrum-growth", "ours_s": 0.5, "ratio": None},
+        *(
+            {
+                "name": "kernel-growth",
+                "algorithm": "fast",
+                "system": "diagonal",
+                "against": a,
+                "step": 0.5,
+                b: 4,
+                **lists,
+            }
+            for a, b in ("NL", "LN")
+        ),
+    ]
+    monkeypatch.setattr(room, "run_bench", lambda names, quick, progress=None: {"rows": rows, "machine": {}})
+    value = answer(capsys, "bench", "--out", str(tmp_path / "new"))
+    names = ["spectrum.json", "kernels.json", "kernels.png", "kernels.svg"]
+    assert value["files"] == [str(tmp_path / "new" / name) for name in names]
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(names)
+    kernels = json.loads((tmp_path / "new" / "kernels.json").read_text())
+    assert kernels == {"schema": 1, "options": value["options"], "rows": rows[1:], "machine": {}}
+    shown = text(capsys, "bench")
+    assert "kernel-growth: " in shown and "0.5 1" in shown and "ratio" not in shown
+    file = tmp_path / "file"
+    file.write_text("")
+    assert main(["bench", "--out", str(file)]) == 2
+    assert "--out" in capsys.readouterr().err
 
 
 # --- help and version --------------------------------------------------------------------------------------------------

@@ -66,6 +66,11 @@ CASES = {
     ),
     "dss-input": (lambda A: kernels.dss_softmax_input(A, 0.1, 37), (LAMBDA,), True),
     "s4": (lambda A, P, Q, B, C: kernels.s4_kernel(A, P, Q, B, C, 0.1, 36), (LAMBDA, P, Q, B, C), True),
+    "s4-direct": (
+        lambda A, P, Q, B, C: kernels.s4_kernel(A, P, Q, B, C, 0.1, 36, direct=True),
+        (LAMBDA, P, Q, B, C),
+        True,
+    ),
     "s4-real": (
         lambda A, P, Q, B, C: kernels.s4_kernel(A, P, Q, B, C, 0.1, 37, damping=1.0, real=True),
         (LAMBDA.real, P.real, Q.real, B.real, np.stack([C.real, B.real])),
@@ -206,8 +211,29 @@ BAD_CALLS = {
     r"`k` must be at least 1": lambda: kernels.legs_step(ONE, np.array(1.0), 0),
     r"`alpha` must lie between 0 and 1": lambda: kernels.legs_step(ONE, np.array(1.0), 1, alpha=2),
     r"unknown convention 'x'": lambda: kernels.legs_step(ONE, np.array(1.0), 1, convention="x"),
-    r"`s` must be finite and at least 0": lambda: kernels.legs_solve(ONE, -1.0),
+    r"`s` must be from 0 to 1e\+15, got -1": lambda: kernels.legs_solve(ONE, -1.0),
+    r"`s` must be from 0 to 1e\+15, got '1'": lambda: kernels.legs_solve(ONE, "1"),
+    r"`dt` must be a number or an array, got True": lambda: kernels.s4d_kernel(-ONE, ONE, ONE, True, 4),
+    r"`a` and `b` must broadcast after their first length": lambda: kernels.linear_scan(
+        np.ones((3, 2)), np.ones((3, 4))
+    ),
+    r"`theta_log` is beyond 80": lambda: kernels.lru_multipliers(ONE, 800 * ONE),
+    r"`Lambda` holds 2/dt": lambda: kernels.bilinear_low_rank(20 * ONE, ROW, ROW, ONE, 0.1),
+    r"is too small for the precision": lambda: kernels.bilinear_low_rank(
+        *(array.astype(np.float32) for array in (-ONE, ROW, ROW, ONE)), 1e-50
+    ),
+    r"the softmax has no such input": lambda: kernels.dss_softmax_input(0 * ONE, 0.1, 4),
 }
+
+
+def test_one_multiplier_for_all_states_is_stretched_over_them():
+    a, b = np.array([0.5, 2.0, -1.0]), RNG.standard_normal((3, 3))
+    loop = np.empty_like(b)
+    loop[0] = b[0]
+    for step in (1, 2):
+        loop[step] = a[step] * loop[step - 1] + b[step]
+    assert np.array_equal(kernels.linear_scan(a, b), loop)
+    assert np.array_equal(kernels.s4d_kernel(-ONE, ONE, ONE, np.int64(1), 4), kernels.s4d_kernel(-ONE, ONE, ONE, 1, 4))
 
 
 @pytest.mark.parametrize("message", BAD_CALLS)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_UP, Context, Decimal
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from hippo_theory.arithmetic import decimal_ball
+from hippo_theory.tensor_files.writing import replacing
 
 __all__ = ["SCHEMA", "Answer", "Table", "decimal_disc", "replacing", "write_json", "write_tables"]
 
@@ -98,15 +97,3 @@ def write_tables(answer: Answer) -> None:
 
 def _is_number(cell: str) -> bool:
     return not cell.strip("-+.0123456789ej/") or cell in ("", "-")
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes the place of `path` when it is complete; an interrupted one leaves nothing behind."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with unfinished.open("wb") as file:
-            yield file
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -6,7 +6,8 @@ import importlib.metadata
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from json import dumps as dump_json  # `json` is the name of an option
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,8 +15,8 @@ import numpy as np
 
 from hippo_theory import __version__
 from hippo_theory.cli import arguments
-from hippo_theory.cli.output import Answer, Table, replacing
-from hippo_theory.errors import MissingDependencyError
+from hippo_theory.cli.output import SCHEMA, Answer, Table, replacing
+from hippo_theory.tensor_files.writing import SUFFIXES, check_writable, write_tensors
 
 __all__ = ["bench", "doctor", "export", "list_things"]
 
@@ -55,45 +56,16 @@ def export(
     json : bool
         Print one JSON object.
     """
-    save = {".npz": _save_npz, ".safetensors": _save_safetensors}
-    arguments.writable_file(out, list(save))
-    if out.suffix == ".safetensors":
-        _require_safetensors()
+    arguments.writable_file(out, list(SUFFIXES))
+    check_writable(out)
     from hippo_theory.initializations import INITIALIZATIONS, export_arrays
 
     is_random = id in INITIALIZATIONS and INITIALIZATIONS[id].is_random
     arrays = export_arrays(id, N, form=form, half=half, **({"rng": np.random.default_rng(seed)} if is_random else {}))
-    written = save[out.suffix](out, arrays)
+    written = write_tensors(out, arrays)
     tensors = {name: {"shape": list(array.shape), "dtype": str(array.dtype)} for name, array in written.items()}
     rows = [[name, str(tensor["shape"]), str(tensor["dtype"])] for name, tensor in tensors.items()]
     return Answer({"path": str(out), "tensors": tensors}, [Table(str(out), ["tensor", "shape", "dtype"], rows)])
-
-
-def _save_npz(path: Path, arrays: dict[str, Any]) -> dict[str, Any]:
-    with replacing(path) as file:
-        np.savez(file, **arrays)
-    return arrays
-
-
-def _save_safetensors(path: Path, arrays: dict[str, Any]) -> dict[str, Any]:
-    from safetensors.numpy import save
-
-    pairs = {
-        name: np.ascontiguousarray(np.stack([array.real, array.imag], axis=-1) if np.iscomplexobj(array) else array)
-        for name, array in arrays.items()
-    }
-    with replacing(path) as file:
-        file.write(save(pairs))
-    return pairs
-
-
-def _require_safetensors() -> None:
-    try:
-        import safetensors  # noqa: F401
-    except ImportError as error:
-        raise MissingDependencyError(
-            '.safetensors files need safetensors: pip install "hippo_theory[files]"; or give --out FILE.npz'
-        ) from error
 
 
 # --- list --------------------------------------------------------------------------------------------------------------
@@ -262,7 +234,7 @@ def _blas() -> _Entries:
 # --- bench -------------------------------------------------------------------------------------------------------------
 
 
-def bench(*names: str, quick: bool = False, json: bool = False) -> Answer:
+def bench(*names: str, quick: bool = False, out: Path | None = None, json: bool = False) -> Answer:
     """Measure this toolkit against its peers, side by side in this process.
 
     Example: hippo bench spectrum-float-1024
@@ -273,16 +245,47 @@ def bench(*names: str, quick: bool = False, json: bool = False) -> Answer:
         Which benchmarks; all by default. `hippo list bench` shows them.
     quick : bool
         Measure each slow peer once, and leave out what takes minutes.
+    out : folder
+        Also write the rows into this folder, spectrum.json and kernels.json, and the figures of kernel-growth and
+        kernel-float32.
     json : bool
         Print one JSON object.
     """
-    from hippo_theory.bench import run_bench
+    from hippo_theory.bench import BENCHMARKS, run_bench
 
+    if out is not None:
+        arguments.writable_folder(out)
     result = run_bench(names or None, quick, _announce if sys.stderr is not None and sys.stderr.isatty() else None)
-    header = list(result["rows"][0]) if result["rows"] else []
-    rows = [["-" if cell is None else _short(cell) for cell in row.values()] for row in result["rows"]]
+    chosen = {"names": list(names), "quick": quick, "out": None if out is None else str(out), "json": json}
+    files = [] if out is None else _write_bench(out, chosen, result)
     machine = ", ".join(f"{key}: {value}" for key, value in result["machine"].items())
-    return Answer(result, [Table("this toolkit and its peers", header, rows)], [machine])
+    notes = [machine, *(f"wrote {file}" for file in files)]
+    titles = {name: title for name, (title, _, _) in BENCHMARKS.items()}
+    return Answer({**result, "files": files}, _bench_tables(result["rows"], titles), notes)
+
+
+def _bench_tables(rows: _Entries, titles: dict[str, str]) -> Iterator[Table]:
+    """One table for each benchmark, since each has keys of its own; what applies to none of its rows is left out."""
+    for name in dict.fromkeys(row["name"] for row in rows):
+        own = [row for row in rows if row["name"] == name]
+        keys = dict.fromkeys(key for row in own for key, cell in row.items() if key != "name" and cell is not None)
+        cells = [["-" if row.get(key) is None else _short(row[key]) for key in keys] for row in own]
+        yield Table(f"{name}: {titles.get(name, '')}", list(keys), cells)
+
+
+def _write_bench(folder: Path, options: dict[str, Any], result: dict[str, Any]) -> list[str]:
+    """The rows, those of spectra and of kernels in a file each, and what figures they allow."""
+    from hippo_theory.figures import write_bench_figures
+
+    files = {"spectrum": "spectrum.json", "kernel": "kernels.json"}
+    paths = []
+    for kind in dict.fromkeys(row["name"].split("-")[0] for row in result["rows"]):
+        paths.append(folder / files.get(kind, f"{kind}.json"))
+        rows = [row for row in result["rows"] if row["name"].split("-")[0] == kind]
+        table = {"schema": SCHEMA, "options": options, "rows": rows, "machine": result["machine"]}
+        with replacing(paths[-1]) as file:
+            file.write((dump_json(table, indent=1, allow_nan=False) + "\n").encode())
+    return [str(path) for path in [*paths, *write_bench_figures(result["rows"], folder)]]
 
 
 def _announce(name: str) -> None:
@@ -290,4 +293,6 @@ def _announce(name: str) -> None:
 
 
 def _short(cell: Any) -> str:
+    if isinstance(cell, list):
+        return " ".join(map(_short, cell))
     return f"{cell:.3g}" if isinstance(cell, float) else str(cell)

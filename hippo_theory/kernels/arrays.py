@@ -177,8 +177,12 @@ def one_or_many_outputs(C: AnyArray, N: int) -> tuple[int, ...]:
 
 def checked_time_step(kind: ArrayKind, dt: Any, check_values: bool) -> Any:
     """The step in the precision of `kind`, an array of shape (..., 1) if an array was given, or `InputError`."""
+    if isinstance(dt, np.generic):
+        dt = dt.item()
     if not array_api_compat.is_array_api_obj(dt):
         try:
+            if isinstance(dt, bool):
+                raise TypeError
             value = float(dt)
         except (TypeError, ValueError):
             raise InputError(f"`dt` must be a number or an array, got {dt!r}") from None
@@ -196,7 +200,10 @@ def checked_time_step(kind: ArrayKind, dt: Any, check_values: bool) -> Any:
 
 def real_multiplicity(kind: ArrayKind, multiplicity: Sequence[int] | AnyArray, N: int) -> AnyArray:
     """Multiplicities 1 and 2 of stored states as a real array (N,), or `InputError`; a tuple inside a compiler."""
-    counts = [float(count) for count in multiplicity]
+    try:
+        counts = [float(count) for count in multiplicity]
+    except (TypeError, ValueError):
+        counts = []
     if len(counts) != N or any(count not in (1.0, 2.0) for count in counts):
         raise InputError(f"`multiplicity` must be {N} numbers, 2 (a stored conjugate pair) or 1 (a real state)")
     return kind.xp.asarray(counts, dtype=kind.real, device=kind.device)

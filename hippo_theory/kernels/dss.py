@@ -182,6 +182,8 @@ def dss_softmax_input(Lambda: AnyArray, dt: Any, L: int, *, check_values: bool =
     grows = _real(kind, x) > 0
     inward = kind.xp.where(grows, -x, x)
     gap = inward * zero_order_hold_gain(kind, inward)
+    if check_values and bool(kind.xp.any(gap == 0)):
+        raise InputError("e^(L dt Lambda) = 1: the softmax has no such input; take Lambda != 0")
     return kind.xp.where(grows, -kind.xp.exp(inward) / gap, 1 / gap)
 
 

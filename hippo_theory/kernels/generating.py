@@ -48,6 +48,7 @@ def s4_kernel(
     damping: float = 0.0,
     real: bool = False,
     mirrored: bool = False,
+    direct: bool = False,
     wide: bool = False,
     check_values: bool = True,
 ) -> AnyArray:
@@ -75,6 +76,9 @@ def s4_kernel(
     mirrored : bool
         With `real`: state N-1-m is the conjugate of state m, as `normal_plus_low_rank` orders them (in Lambda, B, P, Q and
         truncated_C). The Cauchy sums are real sequences then; only the first half of each array is read.
+    direct : bool
+        Take the sums one by one with `cauchy_sums`, as the papers do: about ten times slower, but a node near an
+        eigenvalue then costs digits at that node only. For a Ct that was stored for damping 0 and stiff modes.
     wide : bool
         As in `root_sums`: the powers in float64, for arrays in float32.
     check_values : bool
@@ -94,10 +98,11 @@ def s4_kernel(
     Notes
     -----
     O((r + 1) (r + K) (N L + L log L)) operations, the first term in matrix products; memory O(N + (r + 1) (r + K) L).
-    Error, measured for LegS, LagT, LegT and FouT with N <= 64 and L <= 1001: with damping 1 at most
-    (8 + L/4) eps |C|_2 |Bbar|_2, of which the powers in Ct are the larger part; with damping 0 times
-    1 + 1/min_n abs(1 - mu_n^L): a node near an eigenvalue of the normal part costs digits (for LegS that factor is about
-    1 + 2/(L dt)).
+    Error, measured for LegS, LagT, LegT and FouT with N <= 64 and L <= 2000: with damping 1 at most
+    (8 + L/2) eps |C|_2 |Bbar|_2, of which the powers in Ct are the larger part; with damping 0 times
+    1 + 1/min_n abs(1 - mu_n^L): a node near an eigenvalue of the normal part costs digits (for LegS with dt N^2 < 1 that
+    factor is about 1 + 2/(L dt)). Found for LegS, N = 1024, dt = 1/1024, L = 1024: 4e-14 of the largest value with damping
+    1, 4e-10 without, 2e-14 without but `direct`.
     Source: S4 (arXiv:2111.00396), Theorem 3 and Appendix C; the form without a pole at z = -1, the damping and the sums
     by FFT: derived.
 
@@ -122,8 +127,11 @@ def s4_kernel(
     left = xp.concat([xp.reshape(Ct, (-1, N)), xp.matrix_transpose(Q)], axis=0)  # (K + r, N): Ct, Q*
     right = xp.concat([B[:, None], P], axis=1)  # (N, 1 + r): B, P
     products = left[:, None, :] * xp.matrix_transpose(right)[None, :, :]
-    sums = root_sums(products, Lambda, dt, L, damping=c, mirrored=mirrored, wide=wide, check_values=check_values)
     rows, nodes = left.shape[0] - rank, L // 2 + 1 if real else L
+    if direct:
+        sums = _sums_at_nodes(kind, products, Lambda, checked_step(kind, dt, check_values), L, c, nodes, check_values)
+    else:
+        sums = root_sums(products, Lambda, dt, L, damping=c, mirrored=mirrored, wide=wide, check_values=check_values)
     sums = sums[..., :nodes]  # (K + r, 1 + r, nodes)
     values = sums[:rows, 0, :]
     if rank:
@@ -187,7 +195,7 @@ def root_sums(
     Notes
     -----
     2 N L operations for each row of weights (8 N L unless mirrored), in matrix products, and one FFT; memory
-    O(N + L) for each row. Error of the inner sequences at most (16 + 8 max_n abs(log nu_n) L + N/2) eps times
+    O(N + L) for each row. Error of the inner sequences at most (16 + 8 max_n abs(log(+-nu_n)) L + N/2) eps times
     sum_n abs(g_n nu_n^l); that of the nodes is its transform. With `wide` the middle term counts the eps of float64.
     Source: derived; the sums are those of S4 (arXiv:2111.00396), Appendix C.3.
 
@@ -217,17 +225,20 @@ def root_sums(
     x = precise.to_complex(poles) * (step / 2)
     if check_values and bool(xp.any(x == 1)):
         raise InputError("a pole is 2/dt, where the bilinear rule has no value; take another `dt`")
-    logarithms = bilinear_logarithm(precise, 2 * x) - c / L
+    logarithms, flipped = bilinear_logarithm(precise, 2 * x)
+    logarithms = logarithms - c / L
     over_all = logarithms * L
     if check_values and not bool(xp.all(xp.real(over_all) <= 1)):
         raise InputError(
             "a pole grows over L lags; take poles with real part <= 0, a smaller L dt, or a larger `damping`"
         )
     gap = -over_all * zero_order_hold_gain(precise, over_all)  # 1 - nu^L
+    if L % 2:
+        gap = xp.where(flipped, 1 + xp.exp(over_all), gap)
     if check_values and bool(xp.any(gap == 0)):
         raise InputError("a node is a pole (e^-damping mu^L = 1); move the nodes with damping=1.0")
     weights = kind.to_complex(weights) * kind.converted(step / ((1 - x) * gap))
-    sequences = exponential_sum(kind, weights, logarithms, L, mirrored, wide)
+    sequences = exponential_sum(kind, weights, logarithms, L, mirrored, wide, flipped)
     return xp.fft.rfft(sequences) if mirrored else xp.fft.fft(sequences)
 
 
@@ -394,12 +405,38 @@ def _power_gap(
     return kind, C, rows, identity - math.exp(-c) * power
 
 
-def _half_of_one_plus_node(kind: ArrayKind, c: float, L: int, count: int) -> AnyArray:
-    """(1 + z_k)/2 = e^-h cosh(h) for h = (c + 2 pi i k)/(2L), k < count; exactly 0 at z = -1 (c = 0, L = 2k)."""
+def _sums_at_nodes(
+    kind: ArrayKind,
+    products: AnyArray,
+    poles: AnyArray,
+    step: AnyArray,
+    L: int,
+    c: float,
+    count: int,
+    check_values: bool,
+) -> AnyArray:
+    """e^h sum_n w_n / ((2/dt) sinh h - cosh h p_n) one by one, which `root_sums` forms by FFT."""
+    sinh, cosh, exp = _hyperbolic(kind, c, L, count)
+    N = poles.shape[0]
+    flat = kind.xp.reshape(products, (-1, N))
+    sums = exp * cauchy_sums(flat, poles, sinh * (2 / step), cosh, check_values=check_values)
+    return kind.xp.reshape(sums, (*products.shape[:-1], count))
+
+
+def _hyperbolic(kind: ArrayKind, c: float, L: int, count: int) -> tuple[AnyArray, AnyArray, AnyArray]:
+    """sinh(h), cosh(h), e^h for h = (c + 2 pi i k)/(2L), k < count; cosh is exactly 0 at z = -1 if c = 0."""
     xp = kind.xp
-    # The cosine of pi k / L as the sine of (L - 2k) pi / (2L), an exact integer times pi, vanishes exactly where it should.
+    # The cosine of pi k / L as the sine of (L - 2k) pi / (2L), an exact integer times pi: right to 2 eps, and exactly 0
+    # where it should vanish.
     k = kind.indices(count)
     a, folded = c / (2 * L), xp.where(2 * k > L, L - k, k)
     sine, cosine = xp.sin(folded * (math.pi / L)), xp.sin((L - 2 * k) * (math.pi / (2 * L)))
+    sinh = kind.to_complex(math.sinh(a) * cosine) + 1j * kind.to_complex(math.cosh(a) * sine)
     cosh = kind.to_complex(math.cosh(a) * cosine) + 1j * kind.to_complex(math.sinh(a) * sine)
-    return math.exp(-a) * cosh * (kind.to_complex(cosine) - 1j * kind.to_complex(sine))
+    return sinh, cosh, math.exp(a) * (kind.to_complex(cosine) + 1j * kind.to_complex(sine))
+
+
+def _half_of_one_plus_node(kind: ArrayKind, c: float, L: int, count: int) -> AnyArray:
+    """(1 + z_k)/2 = e^-h cosh(h), k < count; exactly 0 at z = -1 (c = 0, L = 2k)."""
+    _, cosh, exp = _hyperbolic(kind, c, L, count)
+    return cosh / exp

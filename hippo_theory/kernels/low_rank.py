@@ -55,7 +55,7 @@ def bilinear_low_rank(
     """
     kind, (Lambda, P, Q, B) = checked_arrays(check_values, Lambda=Lambda, P=P, Q=Q, B=B)
     N, _, _ = checked_low_rank(Lambda, P, Q, B, B)
-    step = _LowRankStep(kind, Lambda, P, Q, B, checked_step(kind, dt, check_values))
+    step = _low_rank_step(kind, Lambda, P, Q, B, dt, check_values)
     return step.advance(kind.xp.eye(N, dtype=step.dtype, device=kind.device)), step.Bbar[:, 0]
 
 
@@ -106,7 +106,7 @@ def low_rank_recurrence(
     kind, (Lambda, P, Q, B, C, u) = checked_arrays(check_values, Lambda=Lambda, P=P, Q=Q, B=B, C=C, u=u)
     _, _, outputs = checked_low_rank(Lambda, P, Q, B, C)
     checked_shape("u", u, None)
-    step = _LowRankStep(kind, Lambda, P, Q, B, checked_step(kind, dt, check_values))
+    step = _low_rank_step(kind, Lambda, P, Q, B, dt, check_values)
     xp = kind.xp
     rows, inputs = xp.astype(C, step.dtype, copy=False), xp.astype(u, step.dtype, copy=False)
     state = step.Bbar * inputs[0]
@@ -138,6 +138,21 @@ def checked_step(kind: ArrayKind, dt: Any, check_values: bool) -> AnyArray:
     step = checked_time_step(kind, dt, check_values)
     if step.ndim:
         raise InputError("`dt` must be one number here; call once for each step")
+    if check_values and bool(step < 4 * kind.xp.finfo(kind.real).smallest_normal):  # 2/dt would overflow
+        raise InputError(f"`dt` = {dt} is too small for the precision of the arrays; take float64 or a larger step")
+    return step
+
+
+def _low_rank_step(
+    kind: ArrayKind, Lambda: AnyArray, P: AnyArray, Q: AnyArray, B: AnyArray, dt: Any, check_values: bool
+) -> _LowRankStep:
+    """The step, refused where the bilinear rule has none."""
+    h = checked_step(kind, dt, check_values)
+    if check_values and bool(kind.xp.any(2 / h == Lambda)):
+        raise InputError("`Lambda` holds 2/dt, where the bilinear rule has no value; take another `dt`")
+    step = _LowRankStep(kind, Lambda, P, Q, B, h)
+    if check_values and not bool(kind.xp.all(kind.xp.isfinite(step.Bbar))):
+        raise InputError("I - dt A / 2 is singular: an eigenvalue of A is 2/dt; take another `dt`")
     return step
 
 

@@ -16,7 +16,7 @@ that costs as much as the matrix product, which has no expansion error, so ``blo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -24,10 +24,14 @@ from numpy.typing import NDArray
 
 from hippo_theory.errors import CertificationError, InputError, MissingDependencyError, checked_size
 from hippo_theory.kernels.phases import ReducedRates, angles, decays, power_table, reduced_rates
+from hippo_theory.kernels.values import KernelValues
 
-__all__ = ["FastKernel", "nonuniform_kernel"]
+__all__ = ["block_product", "has_finufft", "nonuniform_kernel", "nonuniform_product", "rates_table"]
 
 Array = NDArray[Any]
+
+# (modes, stride, count) -> their powers z_j^(stride i), i < count, and a bound on the relative error.
+PowerTable = Callable[[slice, int, int], tuple[Array, float]]
 
 _U = 2.0**-53
 _BLOCK = 2048  # lags of a nonuniform FFT: at most 1024 times the rounding of a point
@@ -35,27 +39,6 @@ _MODES = 256  # modes of one matrix product: short inner sums keep the rounding 
 _TABLE = 2**20  # entries of one batch of coefficients: 16 MiB
 _CHECKED_LAGS = 8  # of each kind
 _DIRECT_WORK = 2**22  # N L below which a matrix product is faster than planning a nonuniform FFT
-
-
-@dataclass(frozen=True, eq=False)
-class FastKernel:
-    """Values of a kernel at lags 0, ..., L-1, which algorithm gave them, and how far off they may be.
-
-    Attributes
-    ----------
-    values : (L,) ndarray of float64
-    bound : float
-        On the largest absolute error, divided by the largest absolute value.
-    algorithm : str
-        ``nufft`` or ``blocks``.
-    kind : str
-        What the bound is: ``proved`` (from rounding error analysis, see `nonuniform_kernel`) or ``observed``.
-    """
-
-    values: Array
-    bound: float
-    algorithm: str
-    kind: str
 
 
 def nonuniform_kernel(
@@ -67,7 +50,7 @@ def nonuniform_kernel(
     multiplicity: Any = None,
     tolerance: float = 1e-12,
     algorithm: Literal["nufft", "blocks"] | None = None,
-) -> FastKernel:
+) -> KernelValues:
     r"""The kernel of a diagonal system at every lag, faster than its Vandermonde product and without its phase error.
 
         K_l = sum_j w_j Re(c_j e^(lambda_j dt l)),    l = 0, ..., L-1;    w_j = 2: K = 2 Re sum_j c_j e^(lambda_j dt l).
@@ -89,7 +72,7 @@ def nonuniform_kernel(
 
     Returns
     -------
-    FastKernel
+    KernelValues
         ``values`` (L,), ``bound``, ``algorithm`` and ``kind``.
 
     Raises
@@ -147,15 +130,16 @@ def nonuniform_kernel(
     if algorithm == "nufft" and not constant:
         raise InputError("`algorithm` nufft needs rates of one real part; take blocks, which takes any")
     if algorithm is None:
-        algorithm = "nufft" if constant and N * L > _DIRECT_WORK and _has_finufft() else "blocks"
+        algorithm = "nufft" if constant and N * L > _DIRECT_WORK and has_finufft() else "blocks"
     if algorithm == "nufft":
-        values, absolute = _by_nufft(rates, c, L, tolerance)
+        values, absolute = nonuniform_product(rates, c, L, tolerance)
         error, kind = absolute * largest, "observed"
     else:
-        values, absolute = _by_blocks(rates, c, L)
+        rows, absolute = block_product(rates_table(rates), c[None, :], L)
+        values = rows[0]
         error, kind = absolute * largest, "proved"
     scale = float(np.abs(values).max())
-    return FastKernel(values, error / scale if scale else (0.0 if error == 0 else np.inf), algorithm, kind)
+    return KernelValues(values, error / scale if scale else (0.0 if error == 0 else np.inf), algorithm, kind)
 
 
 def _largest_sum(rates: ReducedRates, c: Array, L: int) -> float:
@@ -168,25 +152,45 @@ def _largest_sum(rates: ReducedRates, c: Array, L: int) -> float:
     return largest
 
 
-def _by_blocks(rates: ReducedRates, c: Array, L: int) -> tuple[Array, float]:
-    """The matrix product, and its error bound relative to S."""
+def block_product(table: PowerTable, c: Array, L: int) -> tuple[Array, float]:
+    """Sums Re sum_j c_j z_j^l for l < L as matrix products of two tables of powers.
+
+    Parameters
+    ----------
+    table : callable
+        (modes, stride, count) to the powers z_j^(stride i), i < count, of a slice of modes, shape (count, modes), and a
+        bound on their relative error, such as `phases.power_table` gives.
+    c : (R, N) ndarray of complex128
+        A sum for each row.
+    L : int
+
+    Returns
+    -------
+    (R, L) ndarray of float64, and float
+        The bound on the error, relative to S of `nonuniform_kernel`, that is derived there.
+    """
     inner = 1 << ((L - 1).bit_length() + 1) // 2  # about sqrt(L)
     outer = -(-L // inner)
-    values = np.zeros((outer, inner))
+    values = np.zeros((len(c) * outer, inner))
     steps, table_error = 0, 0.0
-    for first in range(0, len(c), _MODES):
+    for first in range(0, c.shape[1], _MODES):
         part = slice(first, first + _MODES)
-        chosen = _part(rates, part)
-        left, left_error = power_table(chosen, 0, inner, outer)
-        right, right_error = power_table(chosen, 0, 1, inner)
+        left, left_error = table(part, inner, outer)
+        right, right_error = table(part, 1, inner)
         with np.errstate(under="ignore"):
-            left *= c[part]
+            left = (left * c[:, None, part]).reshape(len(values), -1)
             # Re(g h) = Re g Re h - Im g Im h, as one real product.
             values += np.concatenate([left.real, left.imag], 1) @ np.concatenate([right.real, -right.imag], 1).T
         steps += 1
         table_error = max(table_error, left_error + right_error)
     rounding = (2 * _MODES + steps + 1) * _U
-    return values.ravel()[:L].copy(), 1.01 * (table_error + 4 * _U + rounding / (1 - rounding)) + 2.0**-1000
+    bound = 1.01 * (table_error + 4 * _U + rounding / (1 - rounding)) + 2.0**-1000
+    return values.reshape(len(c), -1)[:, :L].copy(), bound
+
+
+def rates_table(rates: ReducedRates) -> PowerTable:
+    """Powers of e^(lambda_j dt), as `block_product` takes them."""
+    return lambda part, stride, count: power_table(_part(rates, part), 0, stride, count)
 
 
 def _part(rates: ReducedRates, part: slice) -> ReducedRates:
@@ -194,7 +198,8 @@ def _part(rates: ReducedRates, part: slice) -> ReducedRates:
     return ReducedRates(exponents, (rates.turns[0][part], rates.turns[1][part]), rates.turn_error)
 
 
-def _has_finufft() -> bool:
+def has_finufft() -> bool:
+    """Whether the library of nonuniform FFTs is installed."""
     try:
         _finufft()
     except MissingDependencyError:
@@ -212,7 +217,7 @@ def _finufft() -> Any:
     return finufft
 
 
-def _by_nufft(rates: ReducedRates, c: Array, L: int, tolerance: float) -> tuple[Array, float]:
+def nonuniform_product(rates: ReducedRates, c: Array, L: int, tolerance: float) -> tuple[Array, float]:
     """e^(alpha dt l) times nonuniform FFTs of blocks centered at their middle lags; observed error relative to S."""
     finufft = _finufft()
     length = min(_BLOCK, max(2, 1 << (L - 1).bit_length()))

@@ -152,7 +152,7 @@ def krylov_kernel(Abar: AnyArray, Bbar: AnyArray, C: AnyArray, L: int, *, check_
     columns = Bbar[:, None]
     while columns.shape[1] < small:
         columns = xp.concat([columns, power @ columns], axis=1)
-        power = power @ power
+        power = power @ power if columns.shape[1] < small or large > 1 else power
     rows = xp.reshape(C, (-1, 1, N))
     while rows.shape[1] < large:
         rows = xp.concat([rows, rows @ power], axis=1)

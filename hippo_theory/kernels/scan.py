@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from hippo_theory.errors import InputError
 from hippo_theory.kernels.arrays import (
     AnyArray,
@@ -78,7 +80,18 @@ def linear_scan(a: AnyArray, b: AnyArray, *, check_values: bool = True) -> AnyAr
         raise InputError(
             f"`a` and `b` must have the same first length L >= 1, got {tuple(a.shape)} and {tuple(b.shape)}"
         )
-    return _scanned(kind, a, b)
+    try:
+        lengths = np.broadcast_shapes(tuple(a.shape[1:]), tuple(b.shape[1:]))
+    except ValueError:
+        raise InputError(
+            f"`a` and `b` must broadcast after their first length, got {tuple(a.shape)} and {tuple(b.shape)}; reshape one"
+        ) from None
+
+    def filled(array: AnyArray) -> AnyArray:
+        """With lengths of 1 between the first and the given ones."""
+        return kind.xp.reshape(array, (array.shape[0], *(1,) * (len(lengths) + 1 - array.ndim), *array.shape[1:]))
+
+    return _scanned(kind, filled(a), filled(b))
 
 
 def scan_outputs(
@@ -182,6 +195,8 @@ def lru_multipliers(nu_log: AnyArray, theta_log: AnyArray, *, check_values: bool
     if kind.is_complex or nu_log.shape != theta_log.shape:
         raise InputError("`nu_log` and `theta_log` must be real and of the same shape")
     xp = kind.xp
+    if check_values and bool(xp.any(theta_log > 80)):  # e^80 is near the largest float32
+        raise InputError("`theta_log` is beyond 80: its exponential is an angle; give the logarithm of one")
     nu, theta = xp.exp(nu_log), xp.exp(theta_log)
     modulus = xp.exp(-nu)
     multipliers = kind.to_complex(modulus * xp.cos(theta)) + 1j * kind.to_complex(modulus * xp.sin(theta))

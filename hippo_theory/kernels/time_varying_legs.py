@@ -10,7 +10,6 @@ whose multipliers have modulus below 1 for every s >= 0: nothing grows, unlike q
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from hippo_theory.errors import InputError, checked_size
@@ -123,7 +122,7 @@ def legs_product(x: AnyArray, *, check_values: bool = True) -> AnyArray:
     return _product(kind, x)
 
 
-def legs_solve(right: AnyArray, s: float, *, check_values: bool = True) -> AnyArray:
+def legs_solve(right: AnyArray, s: Any, *, check_values: bool = True) -> AnyArray:
     """The solution x of (I - s A) x = r for the LegS matrix A (stable, as in `legs_product`) and s >= 0, in O(N).
 
     Parameters
@@ -156,9 +155,15 @@ def legs_solve(right: AnyArray, s: float, *, check_values: bool = True) -> AnyAr
     """
     kind, (right,) = checked_arrays(check_values, right=right)
     _checked_state("right", right)
-    if not (math.isfinite(s) and s >= 0):
-        raise InputError(f"`s` must be finite and at least 0, got {s}; a negative one makes the matrix singular")
+    if not (isinstance(s, int | float) and 0 <= s <= _LARGEST_SHIFT):
+        raise InputError(
+            f"`s` must be from 0 to {_LARGEST_SHIFT:g}, got {s!r}; a negative one makes the matrix singular"
+        )
     return _solved(kind, right, s)
+
+
+# s (n + 1) and its products stay far from the largest float32.
+_LARGEST_SHIFT = 1e15
 
 
 def _checked_state(name: str, x: AnyArray) -> int:

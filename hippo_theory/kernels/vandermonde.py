@@ -203,7 +203,8 @@ def s4d_kernel(
     -----
     Cost and memory as `vandermonde_kernel`. Error at most (8 + max_n |dt A_n| l + N / 2) eps times
     max_l sum_n |C_n Bbar_n| |Abar_n|^l: one half of the middle term comes from rounding dt A, which no summation can
-    recover; bilinear with 2 |log Abar_n| + |dt A_n| in its place, and 3 if A is real. No digits are lost at A near 0.
+    recover; bilinear with 8 |log(+-Abar_n)| + |dt A_n| in its place, the sign
+    that makes it smaller, and 3 if A is real. No digits are lost at A near 0.
     Source: S4D (arXiv:2206.11893), the two-line kernel; DSS (arXiv:2203.14343) for zoh.
 
     Examples
@@ -222,18 +223,18 @@ def s4d_kernel(
     N, L = checked_lengths(L, A=A, B=B, C=C)
     precise = kind.widened() if wide else kind
     step = checked_time_step(precise, dt, check_values)
-    x = precise.converted(A) * precise.converted(step)
+    x, flipped = precise.converted(A) * precise.converted(step), None
     if method == "bilinear":
         gain = step / (1 - x / 2)
         if not kind.has_complex(x):  # multipliers of either sign: their logarithms would be complex
             weights = _weights(kind, kind.converted(gain) * B * C, multiplicity, N)
             powers = _multiplier_powers(kind, kind.converted((1 + x / 2) / (1 - x / 2)))
             return _table_product(kind, weights, powers, N, L, multiplicity is not None)
-        x = bilinear_logarithm(precise, x)
+        x, flipped = bilinear_logarithm(precise, x)
     else:
         gain = zero_order_hold_gain(precise, x) * step if method == "zoh" else step
     weights = _weights(kind, kind.converted(gain) * B * C, multiplicity, N)
-    return exponential_sum(kind, weights, x, L, multiplicity is not None, wide)
+    return exponential_sum(kind, weights, x, L, multiplicity is not None, wide, flipped)
 
 
 def cosine_kernel(
@@ -298,28 +299,48 @@ def cosine_kernel(
 # --- the parts ----------------------------------------------------------------------------------------------------------
 
 
-def exponential_sum(kind: ArrayKind, weights: AnyArray, x: AnyArray, L: int, real: bool, wide: bool) -> AnyArray:
-    """sum_n weights_n e^(x_n l), (..., L), or its real part; the body of the exponential forms, after their checks."""
+def exponential_sum(
+    kind: ArrayKind,
+    weights: AnyArray,
+    x: AnyArray,
+    L: int,
+    real: bool,
+    wide: bool,
+    flipped: AnyArray | None = None,
+) -> AnyArray:
+    """sum_n weights_n e^(x_n l), or (-1)^l of it where `flipped`, (..., L), or its real part.
+
+    The body of the exponential forms, after their checks.
+    """
     precise = kind.widened() if wide else kind
     x = precise.converted(x)
 
     def powers(states: slice, stride: int, count: int) -> AnyArray:
         exponents = x[..., states, None] * (precise.indices(count) * float(stride))
-        return kind.converted(kind.xp.exp(exponents))
+        table = kind.converted(kind.xp.exp(exponents))
+        if flipped is None or stride % 2 == 0:
+            return table
+        odd = kind.indices(count) % 2 == 1
+        return kind.xp.where(flipped[..., states, None] & odd, -table, table)
 
     return _table_product(kind, weights, powers, x.shape[-1], L, real)
 
 
-def bilinear_logarithm(kind: ArrayKind, x: AnyArray) -> AnyArray:
-    """log mu of mu = (1 + x/2)/(1 - x/2), complex, the imaginary part in (-pi, pi], to 4 eps of its modulus.
+def bilinear_logarithm(kind: ArrayKind, x: AnyArray) -> tuple[AnyArray, AnyArray]:
+    """y and whether mu = -e^y instead of e^y, for mu = (1 + x/2)/(1 - x/2); y is complex and right to 6 eps of its modulus.
 
-        Re = log(1 + q)/2,  q = 2 a/((1 - a/2)^2 + b^2/4),      Im = atan2(b, 1 - (a^2 + b^2)/4),      x = a + ib.
+    Where abs(x) > 2, mu is near -1 and -mu = (1 + 2/x)/(1 - 2/x) takes its place: powers of mu then lose no more digits
+    than those of multipliers near 1. With w = x/2 or 2/x = a + ib:
 
-    At mu = 0 the real part is -750, so that every power underflows but the first.
+        Re y = log(1 + q)/2,  q = 4 a/((1 - a)^2 + b^2),      Im y = atan2(2 b, (1 - a)(1 + a) - b^2).
+
+    At mu = 0 (x = -2) the real part is -750, so that every power underflows but the first.
     """
     xp = kind.xp
-    x = kind.to_complex(x)
-    a, b = xp.real(x) / 2, xp.imag(x) / 2
+    half = kind.to_complex(x) / 2
+    flipped = xp.abs(half) > 1
+    w = xp.where(flipped, 1 / xp.where(flipped, half, xp.ones_like(half)), half)
+    a, b = xp.real(w), xp.imag(w)
     below, above = (1 - a) * (1 - a) + b * b, (1 + a) * (1 + a) + b * b
     ratio = 4 * a / below
     near_one = xp.abs(ratio) < 0.5
@@ -327,7 +348,7 @@ def bilinear_logarithm(kind: ArrayKind, x: AnyArray) -> AnyArray:
     real = xp.where(near_one, xp.log1p(xp.where(near_one, ratio, xp.zeros_like(ratio))), xp.log(quotient))
     real = xp.where(above == 0, xp.full_like(real, _VANISHING), real)
     imaginary = xp.atan2(2 * b, (1 - a) * (1 + a) - b * b)
-    return kind.to_complex(real / 2) + 1j * kind.to_complex(imaginary)
+    return kind.to_complex(real / 2) + 1j * kind.to_complex(imaginary), flipped
 
 
 def zero_order_hold_gain(kind: ArrayKind, x: AnyArray) -> AnyArray:

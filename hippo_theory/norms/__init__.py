@@ -1,28 +1,30 @@
-"""Norms of kernels and of differences of kernels, certified: L2, largest value, transfer functions, H-infinity."""
+"""Norms of kernels, of systems and of differences: certified (L2, largest value, transfer functions, H-infinity of LegS),
+and of any float64 system with bounds (Gramians, H2, Hankel values, largest gain).
+"""
 
 from hippo_theory.norms.distance import difference_kernel, distance
+from hippo_theory.norms.exact_gramians import exact_gramian, exact_h2_squared, legs_rational_system
 from hippo_theory.norms.gramians import (
     Gramian,
     NormEstimate,
     controllability_gramian,
     difference_system,
-    exact_gramian,
-    exact_h2_squared,
     h2_distance,
     h2_norm,
     kernel_norms,
-    legs_rational_system,
     observability_gramian,
 )
 from hippo_theory.norms.hankel import HankelValues, hankel_singular_values
 from hippo_theory.norms.hinf import HinfNorm, hinf_norm
 from hippo_theory.norms.l2 import l2_squared, transfer_value
+from hippo_theory.norms.largest_gain import LargestGain, largest_gain
 from hippo_theory.norms.sup import SupNorm, sup_norm
 
 __all__ = [
     "Gramian",
     "HankelValues",
     "HinfNorm",
+    "LargestGain",
     "NormEstimate",
     "SupNorm",
     "controllability_gramian",
@@ -37,6 +39,7 @@ __all__ = [
     "hinf_norm",
     "kernel_norms",
     "l2_squared",
+    "largest_gain",
     "legs_rational_system",
     "observability_gramian",
     "sup_norm",

@@ -1,5 +1,5 @@
-"""Gramians of systems, and the H2 and L2 norms that follow from them, in float64 with a bound on the error; exactly
-where the system is rational.
+"""Gramians of systems, and the H2 and L2 norms that follow from them, in float64 with a bound on the error. Exactly,
+for rational systems: `norms.exact_gramians`.
 
     continuous:  A P + P A* + B B* = 0,    A* Q + Q A + C* C = 0,    norm(K)^2 = integral of abs(K)^2 = C P C*;
     discrete:    A P A* - P + B B* = 0,    A* Q A - Q + C* C = 0,    norm(k)^2 = sum of abs(k_l)^2   = C P C*.
@@ -16,11 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from flint import fmpq, fmpq_mat
 from numpy.typing import NDArray
 
-from hippo_theory.arithmetic import exact_fraction
-from hippo_theory.errors import CertificationError, InputError, checked_size
+from hippo_theory.errors import CertificationError, InputError
 from hippo_theory.systems import DenseSystem, DiagonalSystem, HalfSystem, System, conjugate_full, to_dense
 
 __all__ = [
@@ -28,12 +26,9 @@ __all__ = [
     "NormEstimate",
     "controllability_gramian",
     "difference_system",
-    "exact_gramian",
-    "exact_h2_squared",
     "h2_distance",
     "h2_norm",
     "kernel_norms",
-    "legs_rational_system",
     "observability_gramian",
 ]
 
@@ -41,10 +36,10 @@ Array = NDArray[Any]
 
 _EPS = float(np.finfo(np.float64).eps)
 # Relative error of an entry -B_i conj(B_j) / (lambda_i + conj(lambda_j)), in eps: a complex product and a quotient of a
-# few roundings each, and the denominator (up to 10 in discrete time within 64 eps of the unit circle, else 2).
+# few roundings each (5 at most), and 2 for the denominator.
 _ENTRY = 16
-# Most unknowns of the dense exact Lyapunov equation; the time grows with their third power.
-_MOST_UNKNOWNS = 300
+# Below this modulus the parts of a number may be subnormal, and have no relative accuracy.
+_LEAST = 2.0**-960
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +94,13 @@ def stable_form(system: System) -> DenseSystem | DiagonalSystem:
     if not isinstance(system, DiagonalSystem):
         system = to_dense(system)
     eigenvalues = system.Lambda if isinstance(system, DiagonalSystem) else np.linalg.eigvals(system.A)
-    height = np.abs(eigenvalues) - 1 if system.discrete else eigenvalues.real
+    if not system.discrete:
+        height = eigenvalues.real
+    elif isinstance(system, DiagonalSystem):
+        real, imaginary = eigenvalues.real, np.asarray(eigenvalues.imag)
+        height = -_one_minus_products(real, imaginary, real, imaginary)  # abs(z) as a float may be below 1 outside
+    else:
+        height = np.abs(eigenvalues) - 1
     if not (height < 0).all():
         worst = eigenvalues[np.argmax(height)]
         region = "abs(z) < 1" if system.discrete else "Re lambda < 0"
@@ -111,46 +112,85 @@ def stable_form(system: System) -> DenseSystem | DiagonalSystem:
 
 
 def denominators(system: DiagonalSystem) -> Array:
-    """The matrix S_ij = -(lambda_i + conj(lambda_j)), or 1 - z_i conj(z_j), each entry to 2 eps of its modulus (where
-    that is below 64 eps, to 10 eps).
+    """The matrix S_ij = -(lambda_i + conj(lambda_j)), or 1 - z_i conj(z_j), each entry to 2 eps of its modulus.
 
     The discrete form cancels where both are near the unit circle: its products are split into a head and an exact tail
-    (Dekker) and summed with compensation (Ogita, Rump, Oishi).
+    (Dekker) and summed with compensation.
     """
     values = system.Lambda
     if not system.discrete:
         return np.asarray(-(values[:, None] + values.conj()[None, :]))
     real, imaginary = values.real, np.asarray(values.imag)
-    parts = (_products(real, real), _products(imaginary, imaginary))
-    result = _compensated_sum([np.ones((len(values), len(values))), *(-term for pair in parts for term in pair)])
+    result = _one_minus_products(real[:, None], imaginary[:, None], real, imaginary)
     if not np.iscomplexobj(values):
         return result
-    cross = (_products(imaginary, real), _products(-real, imaginary))
+    cross = (_product(imaginary[:, None], real), _product(-real[:, None], imaginary))
     return np.asarray(result - 1j * _compensated_sum([term for pair in cross for term in pair]))
 
 
-def _products(left: Array, right: Array) -> tuple[Array, Array]:
-    """The outer product as head + tail, exact (no overflow below 1e150)."""
+def _one_minus_products(real: Array, imaginary: Array, other_real: Array, other_imaginary: Array) -> Array:
+    """1 - real other_real - imaginary other_imaginary."""
+    terms = (*_product(real, other_real), *_product(imaginary, other_imaginary))
+    return _compensated_sum([np.ones_like(terms[0]), *(-term for term in terms)])
+
+
+def _product(a: Array, b: Array) -> tuple[Array, Array]:
+    """a b as head + tail, exact (no overflow below 1e150)."""
 
     def halves(x: Array) -> tuple[Array, Array]:
         scaled = 134217729.0 * x  # 2^27 + 1
         high = scaled - (scaled - x)
         return high, x - high
 
-    a, b = left[:, None], right[None, :]
     (a_high, a_low), (b_high, b_low) = halves(a), halves(b)
     head = a * b
     return head, a_low * b_low - (((head - a_high * b_high) - a_low * b_high) - a_high * b_low)
 
 
 def _compensated_sum(terms: Sequence[Array]) -> Array:
-    total, correction = terms[0], np.zeros_like(terms[0])
-    for term in terms[1:]:
-        new = total + term
-        part = new - total
-        correction = correction + ((total - (new - part)) + (term - part))
-        total = new
-    return np.asarray(total + correction)
+    """The sum as if in fourfold precision and then rounded: SumK of Ogita, Rump and Oishi (2005), K = 4.
+
+    1 - abs(z)^2 may be as small as 2^-106 for z next to the circle, which leaves twofold precision (K = 2) no digit.
+    """
+    parts = list(terms)
+    for _ in range(3):
+        for i in range(1, len(parts)):
+            below, above = parts[i - 1], parts[i]
+            head = above + below
+            part = head - above
+            parts[i - 1], parts[i] = (above - (head - part)) + (below - part), head
+    return np.asarray(sum(parts[1:], parts[0]))
+
+
+# --- powers of two, by which numbers of any size are brought to order one and back ------------------------------------
+
+
+def shifted(array: Any, exponent: Any) -> Array:
+    """array times 2^exponent: exact, but for overflow to infinity and underflow."""
+    array = np.asarray(array)
+    with np.errstate(over="ignore", under="ignore"):
+        if not np.iscomplexobj(array):
+            return np.asarray(np.ldexp(array, exponent))
+        result: Array = np.empty_like(array)
+        result.real, result.imag = np.ldexp(array.real, exponent), np.ldexp(array.imag, exponent)
+        return result
+
+
+def exponents(array: Array) -> Array:
+    """The binary exponent of the larger part of each entry; of zeros, one below that of all other floats."""
+    size = np.maximum(np.abs(array.real), np.abs(array.imag))
+    return np.asarray(np.where(size > 0, np.frexp(size)[1], -1100))
+
+
+def unit_scaled(array: Array) -> tuple[Array, int]:
+    """The array divided by 2^e so that its largest part is in [1/2, 1), and e."""
+    exponent = int(exponents(array).max(initial=-1100))
+    return shifted(array, -exponent), exponent
+
+
+def _representable(name: str, *values: Any) -> None:
+    if not all(np.isfinite(value).all() for value in values):
+        raise CertificationError(f"{name} does not fit into float64 (beyond 1.8e308); scale B, C or the time")
 
 
 def _frozen(matrix: Array, error: float, relative_entries: float | None = None) -> Gramian:
@@ -176,7 +216,8 @@ def controllability_gramian(system: System) -> Gramian:
     Returns
     -------
     Gramian
-        Diagonal: every entry to 16 eps of its modulus, O(N^2). Dense: SciPy's Lyapunov solvers, O(N^3), with the bound
+        Diagonal: every entry to 16 eps of its modulus (unless one underflows, which the error says), O(N^2). Dense:
+        SciPy's Lyapunov solvers, O(N^3), with the bound
         norm(P - truth) <= norm(R) norm(H) / (1 - d) (derived) where R is the residual, H solves the equation with I in place of
         B B* and d is the residual of H: the error solves the equation with R, and -norm(R) I <= R <= norm(R) I. The
         rounding of the residuals themselves is included: (N + 4) eps norm(abs(A) abs(P)), twice that if complex.
@@ -186,8 +227,8 @@ def controllability_gramian(system: System) -> Gramian:
     InputError
         If the system holds balls or is not stable.
     CertificationError
-        If it is so close to instability that d >= 1/2, or that H is not positive definite in float64; for H > 0 with
-        d < 1 proves that A is stable.
+        If it is so close to instability that d >= 1/2, or that H is not positive definite in float64 (for H > 0 with
+        d < 1 proves that A is stable), or if P does not fit into float64.
 
     Examples
     --------
@@ -201,9 +242,10 @@ def controllability_gramian(system: System) -> Gramian:
 
 
 def _gramian(form: DenseSystem | DiagonalSystem) -> Gramian:
+    B, exponent = unit_scaled(form.B[:, None])
     if isinstance(form, DiagonalSystem):
-        return _diagonal_gramian(denominators(form), form.B[:, None])
-    return _dense_gramian(form.A, form.B[:, None], form.discrete)
+        return _in_units(_diagonal_gramian(denominators(form), B), exponent)
+    return _in_units(_dense_gramian(form.A, B, form.discrete), exponent)
 
 
 def observability_gramian(system: System) -> Gramian:
@@ -236,17 +278,36 @@ def observability_gramian(system: System) -> Gramian:
            [1.33333333, 2.        ]])
     """
     form = stable_form(system)
-    C = np.eye(form.N) if form.C is None else form.C
+    adjoint, exponent = unit_scaled(outputs(form).conj().T)
     if isinstance(form, DiagonalSystem):
-        return _diagonal_gramian(denominators(form).conj(), C.conj().T)
-    return _dense_gramian(form.A.conj().T, C.conj().T, form.discrete)
+        return _in_units(_diagonal_gramian(denominators(form).conj(), adjoint), exponent)
+    return _in_units(_dense_gramian(form.A.conj().T, adjoint, form.discrete), exponent)
+
+
+def outputs(form: DenseSystem | DiagonalSystem) -> Array:
+    """C, or the identity where it is left open."""
+    return np.asarray(np.eye(form.N) if form.C is None else form.C)
+
+
+def _in_units(gramian: Gramian, exponent: int) -> Gramian:
+    """The Gramian of 2^exponent G from that of G."""
+    matrix, error = shifted(gramian.matrix, 2 * exponent), float(shifted(gramian.error, 2 * exponent))
+    _representable("the Gramian", matrix, error)
+    relative = gramian.relative_entries
+    if (np.abs(matrix) < _LEAST).any():
+        relative = None if (np.abs(matrix) < _LEAST)[gramian.matrix != 0].any() else relative
+        error += len(matrix) * float(np.finfo(np.float64).tiny)
+    return _frozen(matrix, error, relative)
 
 
 def _diagonal_gramian(S: Array, G: Array) -> Gramian:
     """(G G*)_ij / S_ij."""
-    matrix = (G @ G.conj().T) / S
+    with np.errstate(over="ignore", invalid="ignore"):
+        matrix = (G @ G.conj().T) / S
+    _representable("the Gramian", matrix)
     if G.shape[1] == 1:
-        return _frozen(matrix, _ENTRY * _EPS * float(np.linalg.norm(matrix)), _ENTRY * _EPS)
+        lost = (np.abs(matrix) < _LEAST) & (G != 0) & (G != 0).T
+        return _frozen(matrix, _ENTRY * _EPS * float(np.linalg.norm(matrix)), None if lost.any() else _ENTRY * _EPS)
     size = np.abs(G) @ np.abs(G).T / np.abs(S)
     return _frozen(matrix, (_ENTRY + 2 * G.shape[1]) * _EPS * float(np.linalg.norm(size)))
 
@@ -254,10 +315,11 @@ def _diagonal_gramian(S: Array, G: Array) -> Gramian:
 def _dense_gramian(A: Array, G: Array, discrete: bool) -> Gramian:
     right = G @ G.conj().T
     try:
-        matrix, unit = _lyapunov(A, right, discrete), _lyapunov(A, np.eye(len(A)), discrete)
-        residual, defect = _residual(A, matrix, right, discrete), _residual(A, unit, np.eye(len(A)), discrete)
-        extent = np.linalg.eigvalsh(unit) if len(A) else np.ones(1)
-    except np.linalg.LinAlgError:
+        with np.errstate(all="ignore"):  # what overflows fails the comparisons below
+            matrix, unit = _lyapunov(A, right, discrete), _lyapunov(A, np.eye(len(A)), discrete)
+            residual, defect = _residual(A, matrix, right, discrete), _residual(A, unit, np.eye(len(A)), discrete)
+            extent = np.linalg.eigvalsh(unit) if len(A) else np.ones(1)
+    except (np.linalg.LinAlgError, ValueError):  # SciPy refuses infinities with a ValueError
         residual, defect, extent = np.nan, np.nan, np.ones(1)
     residual += (2 * G.shape[1] + 4) * _EPS * float(np.linalg.norm(G)) ** 2  # the rounding of G G* itself
     if not (defect < 0.5 and np.isfinite(residual) and extent[0] > 8 * len(A) * _EPS * extent[-1]):
@@ -271,8 +333,8 @@ def _dense_gramian(A: Array, G: Array, discrete: bool) -> Gramian:
 def _lyapunov(A: Array, right: Array, discrete: bool) -> Array:
     import scipy.linalg
 
-    with np.errstate(all="ignore"), warnings.catch_warnings():  # the residual says how good it is
-        warnings.simplefilter("ignore", scipy.linalg.LinAlgWarning)
+    with warnings.catch_warnings():  # ill-conditioned, or perturbed to be solvable: the residual says how good it is
+        warnings.simplefilter("ignore", RuntimeWarning)  # and LinAlgWarning, which is one
         if discrete:  # the bilinear map: SciPy's direct method forms an N^2 by N^2 matrix
             solution = scipy.linalg.solve_discrete_lyapunov(A, right, method="bilinear")
         else:
@@ -329,17 +391,45 @@ def kernel_norms(system: System) -> NormEstimate:
     array([1.41421356, 1.41421356])
     """
     form = stable_form(system)
-    gramian = _gramian(form)
-    C = np.eye(form.N) if form.C is None else form.C
+    squared, error, exponent = _diagonal_squares(form) if isinstance(form, DiagonalSystem) else _dense_squares(form)
+    value, error = (shifted(part, exponent) for part in _root(squared, error))
+    _representable("the norm", value, error)
+    least = float(np.finfo(np.float64).tiny)
+    return NormEstimate(value, error + np.where((value < least) & (squared + error > 0), least, 0.0))
+
+
+def _diagonal_squares(form: DiagonalSystem) -> tuple[Array, Array, Array]:
+    """sum_ij r_i conj(r_j) / S_ij with r_i = C_ki B_i for each output k, in units of 4^exponent, the bound, and exponents.
+
+    The products r are formed from mantissas and exponents, so that a small B may meet a large C.
+    """
+    C = outputs(form)
+    parts = [exponents(C), exponents(form.B)]
+    residues = shifted(C, -parts[0]) * shifted(form.B, -parts[1])
+    exponent = np.where(residues != 0, parts[0] + parts[1], -2200)
+    top = exponent.max(axis=1, initial=-2200)
+    residues = shifted(residues, exponent - top[:, None])
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        inverse = 1 / denominators(form)
+        squared = ((residues @ inverse) * residues.conj()).sum(axis=1).real
+        sizes = np.abs(residues)
+        weights = ((sizes @ np.abs(inverse)) * sizes).sum(axis=1)
+    _representable("the squared norm", squared, weights)
+    error = (_ENTRY + 4 * (form.N + 4)) * _EPS * weights + form.N**2 * float(np.finfo(np.float64).tiny) * (weights > 0)
+    return squared, error, top
+
+
+def _dense_squares(form: DenseSystem) -> tuple[Array, Array, Array]:
+    """(C P C*)_kk as `_diagonal_squares`."""
+    B, exponent = unit_scaled(form.B[:, None])
+    gramian = _dense_gramian(form.A, B, form.discrete)
+    tops = exponents(outputs(form)).max(axis=1, initial=-1100)
+    C = shifted(outputs(form), -tops[:, None])
     squared = np.einsum("ki,ki->k", C @ gramian.matrix, C.conj()).real
     size = np.abs(C)
     weights = np.einsum("ki,ki->k", size @ np.abs(gramian.matrix), size)
-    rounding = 4 * (form.N + 4) * _EPS * weights
-    if gramian.relative_entries is None:
-        error = rounding + gramian.error * (size**2).sum(axis=1) * (1 + form.N * _EPS)
-    else:
-        error = rounding + gramian.relative_entries * weights
-    return NormEstimate(*_root(squared, error))
+    error = 4 * (form.N + 4) * _EPS * weights + gramian.error * (size**2).sum(axis=1) * (1 + form.N * _EPS)
+    return squared, error, tops + exponent
 
 
 def h2_norm(system: System) -> NormEstimate:
@@ -370,9 +460,11 @@ def h2_norm(system: System) -> NormEstimate:
     0.083333333333
     """
     norms = kernel_norms(system)
-    value = float(np.linalg.norm(norms.value))
+    (values, exponent), (errors, error_exponent) = unit_scaled(norms.value), unit_scaled(norms.error)
+    value = float(shifted(np.linalg.norm(values), exponent))
     # The norm of a vector moves by at most the norm of the change.
-    error = float(np.linalg.norm(norms.error)) + (len(norms.value) + 2) * _EPS * value
+    error = float(shifted(np.linalg.norm(errors), error_exponent)) + (len(values) + 2) * _EPS * value
+    _representable("the norm", value, error)
     return NormEstimate(value, error)
 
 
@@ -447,154 +539,3 @@ def h2_distance(first: System, second: System) -> NormEstimate:
     0.285714285714
     """
     return h2_norm(difference_system(first, second))
-
-
-# --- exact ------------------------------------------------------------------------------------------------------------
-
-
-def legs_rational_system(N: int) -> tuple[Array, Array]:
-    """LegS in the coordinates y = x / R, R_n = sqrt(2n+1), where it is an integer system y' = A y + B u.
-
-        A_nk = -(2k+1) (n > k),  -(n+1) (n = k),  0 (n < k);      B = 1;      x_n = R_n y_n.
-
-    Not to be confused with `decompositions.rescaled_state_matrix`, which has alternating signs and the sign of A outside.
-
-    Returns
-    -------
-    (N, N) and (N,) ndarrays of fmpq
-
-    Examples
-    --------
-    >>> from hippo_theory.norms import exact_gramian, legs_rational_system
-    >>> A, B = legs_rational_system(3)
-    >>> exact_gramian(A, B)[0]  # W_nk / (R_n R_k), W tridiagonal: 1/2, (n+1) / (2 R_n R_(n+1))
-    array([1/2, 1/6, 0], dtype=object)
-    """
-    N = checked_size("N", N)
-    rows = [[fmpq(-(2 * k + 1) if n > k else -(n + 1) * (n == k)) for k in range(N)] for n in range(N)]
-    return np.array(rows, dtype=object).reshape(N, N), np.array([fmpq(1)] * N, dtype=object)
-
-
-def exact_gramian(A: Any, B: Any, *, discrete: bool = False) -> Array:
-    """The controllability Gramian of a rational system, exactly: A P + P A^T + B B^T = 0, or A P A^T - P + B B^T = 0.
-
-    Parameters
-    ----------
-    A : (N, N) array of rationals
-        int, Fraction, fmpq, decimal strings; a float counts as the dyadic rational that it is.
-    B : (N,) array of rationals
-    discrete : bool
-
-    Returns
-    -------
-    (N, N) ndarray of fmpq
-        The unique solution; for a stable A it is the Gramian. (That A is stable is not checked.)
-        Continuous and lower triangular: forward substitution, O(N^3) rational operations. Else a linear system of
-        N (N+1) / 2 unknowns. The observability Gramian is that of (A^T, C^T).
-
-    Raises
-    ------
-    InputError
-        If shapes do not fit, an entry is not a finite number, the equation is singular, or a system that is discrete
-        or not lower triangular has more than 24 states.
-
-    Examples
-    --------
-    >>> from hippo_theory.norms import exact_gramian
-    >>> exact_gramian([[-1, 0], ["-1/2", -2]], [1, 1])
-    array([[1/2, 1/4],
-           [1/4, 3/16]], dtype=object)
-    """
-    vector = _rational("B", B, 1)
-    matrix = _rational("A", A, 2)
-    N = len(vector)
-    if matrix.shape != (N, N):
-        raise InputError(f"`A` must have the shape {N} x {N} of `B`, got {matrix.shape}; give a square matrix")
-    triangular = all(matrix[n, k] == 0 for n in range(N) for k in range(n + 1, N))
-    try:
-        if triangular and not discrete:
-            return _forward_substitution(matrix, vector)
-        return _linear_solution(matrix, vector, discrete)
-    except ZeroDivisionError as error:
-        raise InputError(
-            "the Lyapunov equation is singular: two eigenvalues of `A` have the sum 0 (discrete: the product 1); "
-            "give a stable system"
-        ) from error
-
-
-def exact_h2_squared(A: Any, B: Any, C: Any, *, discrete: bool = False) -> fmpq:
-    """The squared L2 norm of the kernel C e^(At) B (discrete: C A^l B) of a rational system: C P C^T, exactly.
-
-    Parameters
-    ----------
-    A, B, discrete
-        As in `exact_gramian`.
-    C : (N,) array of rationals
-
-    Raises
-    ------
-    InputError
-        As in `exact_gramian`.
-
-    Examples
-    --------
-    >>> from hippo_theory.norms import exact_h2_squared, legs_rational_system
-    >>> exact_h2_squared(*legs_rational_system(4), [0, 0, 1, 0])  # norm(K_2)^2 = 1/2 = R_2^2 / 10
-    1/10
-    """
-    row = _rational("C", C, 1)
-    P = exact_gramian(A, B, discrete=discrete)
-    if len(row) != len(P):
-        raise InputError(f"`C` must have the length {len(P)} of `B`, got {len(row)}; give one number for each state")
-    return sum((row[n] * P[n, k] * row[k] for n in range(len(row)) for k in range(len(row))), fmpq(0))
-
-
-def _rational(name: str, values: Any, dimensions: int) -> Array:
-    try:
-        array = np.array(values, dtype=object)
-    except ValueError as error:
-        raise InputError(f"`{name}` has rows of different length; give an array") from error
-    if array.ndim != dimensions:
-        raise InputError(f"`{name}` must have {dimensions} dimension(s), got {array.ndim}; reshape it")
-    for position, value in np.ndenumerate(array):
-        array[position] = fmpq(*exact_fraction(value).as_integer_ratio())
-    return array
-
-
-def _forward_substitution(A: Array, B: Array) -> Array:
-    """P_nk = -(B_n B_k + sum_(j<n) A_nj P_jk + sum_(j<k) A_kj P_nj) / (A_nn + A_kk)."""
-    N = len(B)
-    P = np.full((N, N), fmpq(0), dtype=object)
-    for n in range(N):
-        for k in range(n + 1):
-            total = B[n] * B[k]
-            total += sum((A[n, j] * P[j, k] for j in range(n)), fmpq(0))
-            total += sum((A[k, j] * P[n, j] for j in range(k)), fmpq(0))
-            P[n, k] = P[k, n] = -total / (A[n, n] + A[k, k])
-    return P
-
-
-def _linear_solution(A: Array, B: Array, discrete: bool) -> Array:
-    """The symmetric solution from its N (N+1) / 2 linear equations."""
-    N = len(B)
-    pairs = [(n, k) for n in range(N) for k in range(n + 1)]
-    if len(pairs) > _MOST_UNKNOWNS:
-        raise InputError(
-            f"`A` of {N} states leads to {len(pairs)} exact linear equations, more than {_MOST_UNKNOWNS}; "
-            "bring it to lower triangular form (continuous time), or use controllability_gramian"
-        )
-    index = {pair: position for position, pair in enumerate(pairs)}
-    rows, constants = [], []
-    for n, k in pairs:
-        row = [fmpq(0)] * len(pairs)
-        for i, j in np.ndindex(N, N):
-            left, right = int(i == n), int(j == k)
-            term = A[n, i] * A[k, j] - left * right if discrete else A[n, i] * right + left * A[k, j]
-            row[index[max(i, j), min(i, j)]] += term
-        rows.append(row)
-        constants.append([-B[n] * B[k]])
-    solution = fmpq_mat(rows).solve(fmpq_mat(constants)) if pairs else fmpq_mat(0, 1)
-    P = np.full((N, N), fmpq(0), dtype=object)
-    for (n, k), position in index.items():
-        P[n, k] = P[k, n] = solution[position, 0]
-    return P

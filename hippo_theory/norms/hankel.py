@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hippo_theory.norms.gramians import controllability_gramian, denominators, observability_gramian, stable_form
+from hippo_theory.errors import CertificationError
+from hippo_theory.norms.gramians import (
+    controllability_gramian,
+    denominators,
+    observability_gramian,
+    outputs,
+    shifted,
+    stable_form,
+    unit_scaled,
+)
 from hippo_theory.systems import DenseSystem, DiagonalSystem, System
 
 __all__ = ["HankelValues", "hankel_singular_values"]
@@ -19,6 +28,9 @@ _EPS = float(np.finfo(np.float64).eps)
 _MOST_SWEEPS = 40
 _NUDGE = 2.0**-36
 _SAFETY = 32
+_TINY = float(np.finfo(np.float64).tiny)
+# Where the product M* L is scaled to order one, the squares of values below this one underflow.
+_FLOOR = 2.0**-480
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +73,13 @@ def hankel_singular_values(system: System) -> HankelValues:
         differ by many powers of ten: then to 32 N eps (values down to 1e-14 of the first were tested). Where B and C are
         graded against each other over six decades, up to 10^6 N eps were seen. The error that is returned is 32 N eps
         times 32 times the largest relative sensitivity to errors of the product M* L, as one random perturbation shows
-        it: an estimate, often a thousand times too large, that held in all systems tried.
+        it: an estimate, often a thousand times too large, that held in all systems tried. It is at least 2^-480 of the
+        largest size in M* L, below which squares underflow.
 
     Raises
     ------
     InputError, CertificationError
-        As for `controllability_gramian`.
+        As for `controllability_gramian`; or if the Jacobi rotations do not converge.
 
     Notes
     -----
@@ -88,15 +101,16 @@ def hankel_singular_values(system: System) -> HankelValues:
     array([3.])
     """
     form = stable_form(system)
-    if isinstance(form, DiagonalSystem):
-        return _diagonal_values(form)
-    return _dense_values(form)
-
-
-def _frozen(values: Array, error: Array, kind: str) -> HankelValues:
-    values.flags.writeable = False
-    error.flags.writeable = False
-    return HankelValues(values, error, kind)
+    (B, input_exponent), (C, output_exponent) = unit_scaled(form.B), unit_scaled(outputs(form))
+    scaled = replace(form, B=B, C=C)
+    found = _diagonal_values(scaled) if isinstance(scaled, DiagonalSystem) else _dense_values(scaled)
+    values, error = (shifted(array, input_exponent + output_exponent) for array in (found.values, found.error))
+    if not (np.isfinite(values).all() and np.isfinite(error).all()):
+        raise CertificationError("a Hankel singular value does not fit into float64; scale B, C or the time")
+    error = error + np.where((found.values + found.error > 0) & (values < _TINY), _TINY, 0.0)
+    for array in (values, error):
+        array.flags.writeable = False
+    return HankelValues(values, error, found.kind)
 
 
 def _dense_values(form: DenseSystem) -> HankelValues:
@@ -108,8 +122,13 @@ def _dense_values(form: DenseSystem) -> HankelValues:
     errors = [2 * gramian.error + 8 * form.N * _EPS * size for gramian, size in zip((P, Q), sizes, strict=True)]
     change = errors[0] * (sizes[1] + errors[1]) + sizes[0] * errors[1]
     # |s - t| = |s^2 - t^2| / (s + t) <= min(change / s, sqrt(change)).
-    error = np.minimum(change / np.maximum(values, np.sqrt(change) or 1.0), np.sqrt(change))
-    return _frozen(values, error + 8 * form.N * _EPS * np.sqrt(sizes[0] * sizes[1]), "bounded")
+    error = change / np.maximum(values, np.sqrt(change) or 1.0)
+    # The product of the factors, by their Frobenius norms (the square of which is the trace), and its singular values.
+    traces = [
+        float(gramian.matrix.trace().real) + form.N * bound for gramian, bound in zip((P, Q), errors, strict=True)
+    ]
+    rounding = form.N * _EPS * (np.sqrt(traces[0] * traces[1]) + 8 * np.sqrt(sizes[0] * sizes[1]))
+    return HankelValues(values, error + rounding, "bounded")
 
 
 def _root_factor(gramian: Array) -> Array:
@@ -119,13 +138,7 @@ def _root_factor(gramian: Array) -> Array:
 
 
 def _diagonal_values(form: DiagonalSystem) -> HankelValues:
-    S = denominators(form)
-    L = _cauchy_factor(form.Lambda, S, form.B)
-    C = np.eye(form.N) if form.C is None else form.C
-    factors = [_cauchy_factor(form.Lambda.conj(), S.conj(), row.conj()) for row in C]
-    none = np.zeros((0, L.shape[1]))
-    product = np.concatenate([none, *(factor.conj().T @ L for factor in factors)])
-    sizes = np.concatenate([none, *(np.abs(factor).T @ np.abs(L) for factor in factors)])
+    product, sizes, exponent = _factor_product(form)
     values = np.zeros((2, form.N))
     # The second time with errors of known size, in proportion to those of the product: how far do the values move?
     nudged = product + _NUDGE * sizes * np.random.default_rng(0).choice([-1.0, 1.0], size=sizes.shape)
@@ -135,21 +148,37 @@ def _diagonal_values(form: DiagonalSystem) -> HankelValues:
     reached = values[0] > 0
     change = np.abs(values[1] - values[0])[reached] / values[0][reached] / _NUDGE
     factor = max(1.0, _SAFETY * float(change.max(initial=0.0)))
-    return _frozen(values[0].copy(), 32 * form.N * _EPS * factor * values[0], "observed")
+    error = np.maximum(32 * form.N * _EPS * factor * values[0], _FLOOR * (product != 0).any())
+    return HankelValues(shifted(values[0], exponent), shifted(error, exponent), "observed")
+
+
+def _factor_product(form: DiagonalSystem) -> tuple[Array, Array, int]:
+    """M* L and the sizes of the terms of its entries, both divided by 2^e, and e."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        S = denominators(form)
+        L = _cauchy_factor(form.Lambda, S, form.B)
+        factors = [_cauchy_factor(form.Lambda.conj(), S.conj(), row.conj()) for row in outputs(form)]
+        none = np.zeros((0, L.shape[1]))
+        product = np.concatenate([none, *(factor.conj().T @ L for factor in factors)])
+        sizes = np.concatenate([none, *(np.abs(factor).T @ np.abs(L) for factor in factors)])
+    if not np.isfinite(sizes).all():
+        raise CertificationError("the factors of the Gramians do not fit into float64; scale the time")
+    sizes, exponent = unit_scaled(sizes)
+    return shifted(product, -exponent), sizes, exponent
 
 
 def _cauchy_factor(nodes: Array, S: Array, b: Array) -> Array:
     """L with L L* = (b_i conj(b_j) / S_ij), (N, rank), columns by decreasing pivot; see `hankel_singular_values`."""
-    diagonal = S.diagonal().real
+    roots = np.sqrt(S.diagonal().real)
     remaining = np.array(b, dtype=np.result_type(nodes, b))
     columns = []
     open_states = np.ones(len(b), dtype=bool)
     for _ in range(len(b)):
-        pivots = np.where(open_states, np.abs(remaining) ** 2 / diagonal, -1.0)
+        pivots = np.where(open_states, np.abs(remaining) / roots, -1.0)
         k = int(np.argmax(pivots))
         if not pivots[k] > 0:
             break
-        columns.append(remaining * (np.sqrt(diagonal[k]) / S[:, k]))
+        columns.append(remaining * (roots[k] / S[:, k]))
         open_states[k] = False
         remaining = remaining * ((nodes - nodes[k]) / S[:, k])
     return np.array(columns).T if columns else np.zeros((len(b), 0))
@@ -172,6 +201,8 @@ def _graded_singular_values(matrix: Array) -> Array:
                 rotated |= _orthogonalize(rows, i, j)
         if not rotated:
             break
+    else:
+        raise CertificationError(f"the Jacobi rotations did not converge in {_MOST_SWEEPS} sweeps; use the dense form")
     return np.asarray(-np.sort(-np.linalg.norm(rows, axis=1)))
 
 

@@ -1,26 +1,21 @@
-"""Figures: one function each, which returns its data, draws on the axes it is given, and knows no file names.
-
-`write_convergence_figures` puts those of one convergence study on disk. Curves are labelled at their ends rather than
-in legends; colours are those of Okabe and Ito, told apart by every kind of colour vision.
-"""
+"""Figures of the convergence study: basis kernels, distances, transfer functions, spectra."""
 
 from __future__ import annotations
 
 import math
-import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hippo_theory.arithmetic import FLOAT64, balls
 from hippo_theory.convergence import Plan, Row, Study
 from hippo_theory.discretizations import discretize, discretize_dense, find_method
 from hippo_theory.families import Family, LegS, make_family
+from hippo_theory.figures.style import COLORS, STYLE, Array, Data, label_ends, saved, title
 from hippo_theory.kernels import ExponentialSum, diagonal_kernel, full_kernel
 
 __all__ = [
@@ -31,18 +26,6 @@ __all__ = [
     "write_convergence_figures",
 ]
 
-Array = NDArray[Any]
-Data = dict[str, Array]
-
-STYLE = Path(__file__).with_name("hippo_theory.mplstyle")
-COLORS = {
-    "blue": "#0072B2",
-    "vermilion": "#D55E00",
-    "green": "#009E73",
-    "purple": "#CC79A7",
-    "orange": "#E69F00",
-    "sky": "#56B4E9",
-}
 METHOD_COLORS = {
     "continuous": "black",
     "zoh": COLORS["blue"],
@@ -129,26 +112,6 @@ def basis_kernels(
 # --- errors ------------------------------------------------------------------------------------------------------------
 
 
-def _label_ends(axes: Any, labels: Iterable[tuple[float, float, str, str]]) -> None:
-    """Write labels beside the ends of curves on a log scale, moved apart where they would overlap, inside the axes."""
-    low, high = (math.log(limit) for limit in axes.get_ylim())
-    spacing = (high - low) * 0.065
-    ordered = sorted(labels, key=lambda label: label[1])
-    heights: list[float] = []
-    for _, y, _, _ in ordered:
-        heights.append(max(math.log(y), heights[-1] + spacing) if heights else math.log(y))
-    # What was pushed beyond the top is pushed down again.
-    ceiling = high
-    for index in range(len(heights) - 1, -1, -1):
-        heights[index] = min(heights[index], ceiling)
-        ceiling = heights[index] - spacing
-    for (x, _, text, color), height in zip(ordered, heights, strict=True):
-        axes.annotate(
-            text, (x, math.exp(height)), xytext=(5, 0), textcoords="offset points", color=color, va="center", fontsize=7,
-            annotation_clip=False,
-        )  # fmt: skip
-
-
 def error_against_size(axes: Any, rows: Sequence[Row], *, norm: str, component: int, point: str | None = None) -> Data:
     """Error against N in one norm: a curve for each method and step, dotted where theory has a law.
 
@@ -198,7 +161,7 @@ def error_against_size(axes: Any, rows: Sequence[Row], *, norm: str, component: 
         axes.set_xlabel("state size $N$")
         axes.set_xticks(sorted({row.N for row in rows}), [str(N) for N in sorted({row.N for row in rows})])
         axes.minorticks_off()
-        _label_ends(axes, labels)
+        label_ends(axes, labels)
     return data
 
 
@@ -343,11 +306,9 @@ def write_convergence_figures(study: Study, plan: Plan, directory: Path) -> list
         for name, draw in jobs:
             figure = Figure(layout="constrained")
             data = draw(figure)
-            # No dates, versions or random ids in the files: the same study gives the same bytes.
-            figure.savefig(directory / f"{name}.png", metadata={"Software": None})
-            figure.savefig(directory / f"{name}.svg", metadata={"Date": None, "Creator": None})
-            np.savez(directory / f"{name}.npz", **data)  # type: ignore[arg-type]
-            paths += [directory / f"{name}.{suffix}" for suffix in ("png", "svg", "npz")]
+            paths += saved(figure, directory, name)
+            paths.append(directory / f"{name}.npz")
+            np.savez(paths[-1], **data)  # type: ignore[arg-type]
     return paths
 
 
@@ -360,12 +321,6 @@ def _spread(families: Sequence[Family]) -> list[Family]:
     targets = [families[-1].N / 16, families[-1].N / 4, families[-1].N]
     chosen = {min(families, key=lambda family: abs(math.log(family.N / target))).N for target in targets}
     return [family for family in families if family.N in chosen]
-
-
-def _title(figure: Any, text: str) -> None:
-    """A title over all panels, broken where the figure is too narrow for it."""
-    width = int(12 * figure.get_size_inches()[0])  # characters of 9 points, about a twelfth of an inch each
-    figure.suptitle("\n".join(textwrap.wrap(text, width, break_long_words=False)), fontsize=9)
 
 
 def _kernel_panels(figure: Any, families: Sequence[Family], plan: Plan, step: Fraction) -> Data:
@@ -381,9 +336,7 @@ def _kernel_panels(figure: Any, families: Sequence[Family], plan: Plan, step: Fr
             data.update(_prefixed(f"{method}_{family.N}", drawn))
             axes.label_outer()
     grid[0, -1].legend(loc="upper right", ncols=2, frameon=False, fontsize=6, handlelength=1)
-    _title(
-        figure, f"{families[0].title}: basis kernels $K_n(t)$, full system (black) and diagonal restriction (colour)"
-    )
+    title(figure, f"{families[0].title}: basis kernels $K_n(t)$, full system (black) and diagonal restriction (colour)")
     return data
 
 
@@ -420,7 +373,7 @@ def _error_panels(figure: Any, study: Study, plan: Plan) -> Data:
         axes.set_title(_NORM_TITLES[norm].format(point))
     for axes in grid[len(panels) :]:
         axes.remove()
-    _title(
+    title(
         figure,
         f"{make_family(plan.family, plan.sizes[-1], convention=plan.convention).title}: full system against diagonal "
         f"restriction, component {component}; dotted: theory; the number is the step",
@@ -436,7 +389,7 @@ def _transfer_panels(figure: Any, families: Sequence[Family], component: int) ->
     for axes, family in zip(grid, shown, strict=True):
         data.update(_prefixed(str(family.N), transfer_functions(axes, family, component=component)))
     grid[0].set_ylabel(f"$|X_{component}(iw)|$")
-    _title(
+    title(
         figure,
         f"{families[0].title}: transfer functions of the full system (black) and of the diagonal restriction (red)",
     )
