@@ -266,7 +266,7 @@ def checked_step(step: Any) -> Fraction:
     value = exact_fraction(step)
     if value <= 0:
         raise InputError(f"`step` must be positive, got {step}")
-    if not Fraction(1, 10**12) <= value <= 1000:
+    if not Fraction(1e-12) <= value <= 1000:  # this float is a little less than the decimal
         raise InputError(f"`step` must lie between 1e-12 and 1000 (the kernels live on times of order 1), got {step}")
     return value
 

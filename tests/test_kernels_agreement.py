@@ -33,6 +33,8 @@ from hippo_theory.kernels import (
     truncated_output,
     vandermonde_kernel,
 )
+from hippo_theory.kernels.arrays import checked_arrays
+from hippo_theory.kernels.vandermonde import bilinear_logarithm
 
 RING = balls(160)
 SIZES = (1, 2, 3, 16, 63, 64, 128)
@@ -145,6 +147,63 @@ def test_zero_order_hold_is_safe_at_zero():
             truth = complex((x.expm1() / x).mid()) if a != 0 else 1.0
         value = s4d_kernel(np.array([a]), np.ones(1), np.ones(1), 1.0, 1)[0]
         assert abs(value - truth) <= 4 * 2.0**-52 * max(abs(truth), 2.0**-4)
+
+
+def zoh_gain_in_balls(a, dt):
+    """dt g(dt a) of exact floats."""
+    with RING.work():
+        x = ball(a) * arb(dt)
+        return complex((x.expm1() / x * arb(dt)).mid())
+
+
+@pytest.mark.parametrize(("dtype", "real"), [(np.complex64, np.float32), (np.complex128, np.float64)])
+def test_zero_order_hold_near_whole_turns_loses_what_rounding_the_phase_costs(dtype, real):
+    """g(2 pi i k) = 0: the error is not relative to the small Bbar, but to dt |B|, as the docstring says."""
+    eps = float(np.finfo(dtype).eps)
+    seen = 0.0
+    for k in range(1, 40):
+        dt = float(real(0.7))  # exact in the dtype
+        a = dtype(-1e-3 + 2j * np.pi * k / dt)
+        truth = zoh_gain_in_balls(complex(a), dt)
+        value = complex(s4d_kernel(np.array([a]), np.ones(1, dtype), np.ones(1, dtype), dt, 1)[0])
+        relative = (8 + 1 / 2) * eps * abs(truth)
+        assert abs(value - truth) <= relative + 2 * eps * dt
+        seen = max(seen, abs(value - truth) / relative)
+    assert seen > 10  # the last term is needed
+
+
+def test_a_step_that_is_rounded_to_float32_turns_the_phase_by_half_an_eps_more():
+    rate, dt, L = np.complex64(53.55435j), 0.3, 1239
+    one = np.ones(1, np.complex64)
+    K = s4d_kernel(np.array([rate]), one, one, dt, L, method="sampled")
+    lags = np.arange(L)
+    truth = dt * np.exp(1j * float(rate.imag) * dt * lags)
+    phase = float(rate.imag) * dt * lags
+    eps = 2.0**-23
+    ratio = np.abs(K - truth) / (dt * eps)
+    assert (ratio <= 8.5 + 1.5 * phase).all()
+    assert (ratio > 8.5 + phase).any()
+
+
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+def test_logarithms_of_bilinear_multipliers_are_right_relative_to_their_modulus(dtype):
+    """log(mu), or log(-mu) where abs(x) > 2, for mu near 1, i, 0 and -1: to 6 eps, as promised."""
+    rng, eps = np.random.default_rng(5), float(np.finfo(dtype).eps)
+    size = np.exp(rng.uniform(-30, 30, 400))
+    size[:100] = 2 * (1 + rng.choice([-1, 1], 100) * np.exp(rng.uniform(-30, -1, 100)))
+    angle = np.pi + rng.uniform(-np.pi / 2, np.pi / 2, 400)
+    angle[::4], angle[1::4] = np.pi, np.pi / 2 + np.exp(rng.uniform(-30, -1, 100))
+    x = (size * np.exp(1j * angle)).astype(dtype)
+    x[::4] = x[::4].real
+    x = x[x != -2]  # mu = 0 has no logarithm
+    kind, (array,) = checked_arrays(True, x=x)
+    found, flipped = bilinear_logarithm(kind, array)
+    assert (flipped == (np.abs(x) > 2)).all()
+    for y, point, sign in zip(found.tolist(), x.tolist(), np.where(flipped, -1, 1).tolist(), strict=True):
+        with balls(400).work():
+            half = ball(point) / 2
+            truth = ((1 + half) / (1 - half) * sign).log()
+            assert float(abs(ball(y) - truth).mid()) <= 6 * eps * float(abs(truth).mid())
 
 
 def test_unstable_and_vanishing_multipliers():

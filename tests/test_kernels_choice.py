@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from flint import acb_mat
+from flint import acb, acb_mat, arb
 
 from hippo_theory.arithmetic import balls
 from hippo_theory.convolution import ALGORITHMS, Size, choice, convolution_kernel, crossovers, predicted_seconds
@@ -185,7 +185,7 @@ def test_the_forms_of_one_real_system_agree(N):
     for method in ("zoh", "bilinear"):
         whole = convolution_kernel(full, 0.1, 40, method=method)
         half = convolution_kernel(conjugate_half(full), 0.1, 40, method=method)
-        assert half.values.dtype == np.float64
+        assert (half.values.dtype, whole.values.dtype) == (np.float64, np.complex128)  # of what was given, not found
         scale = np.abs(half.values).max()
         assert np.abs(whole.values - half.values).max() <= (whole.bound + half.bound + 64 * 2**-52) * scale
 
@@ -265,6 +265,52 @@ def test_powers_that_grow_before_they_decay_are_counted():
     wild = DenseSystem([[-1.0, 1e4], [0.0, -1.0]], [1.0, 1e-4], [[1e-4, 1.0]])
     bounds = [convolution_kernel(system, 0.1, 50, algorithm="krylov").bound for system in (calm, wild)]
     assert bounds[1] > 1e6 * bounds[0]
+
+
+@pytest.mark.parametrize("method", ["zoh", "bilinear", "backward_euler"])
+def test_a_growth_below_the_rounding_of_a_large_matrix_is_counted(method):
+    """A + A* <= 0 up to the rounding of 1e15, but powers grow by e^60, and G with them."""
+    Lambda, B, C, L = [-1e15, 0.1], [1.0, 1.0], [[1.0, 1.0]], 601
+    truth = modal_truth(HalfSystem(Lambda, B, C, multiplicity=[1, 1]), method, 1, L)
+    for name in ("krylov", "recurrence"):
+        kernel = convolution_kernel(DenseSystem(np.diag(Lambda), B, C), 1, L, method=method, algorithm=name)
+        error, largest = error_of(kernel.values[0], truth)
+        assert error <= kernel.bound * largest
+
+
+def test_the_smallest_and_largest_steps_are_taken():
+    for dt in (1e-12, "1e-12", 1000, 1000.0):
+        kernel = convolution_kernel(HALF, dt, 3)
+        error, largest = error_of(kernel.values[0], modal_truth(HALF, "zoh", Fraction(dt), 3))
+        assert error <= kernel.bound * largest
+    for dt in (0.99e-12, 1000.1):
+        with pytest.raises(InputError, match="`dt` must lie between"):
+            convolution_kernel(HALF, dt, 3)
+
+
+def test_an_output_that_is_zero_beside_one_that_grows_has_no_bound_by_blocks_either():
+    growing = HalfSystem([1.0 + 1j], [1], [[1], [0]], multiplicity=[2])  # to 2^206
+    problem = choice.checked_problem(growing, "0.5", 300, "bilinear")
+    assert (ALGORITHMS["blocks"].bound(problem, 1e-9) == math.inf).all()
+    kernel = convolution_kernel(growing, "0.5", 300, method="bilinear", accuracy=1e-9)
+    assert kernel.bound <= 1e-9
+    assert not kernel.values[1].any()
+
+
+def test_the_size_looked_at_beforehand_is_never_above_that_of_the_kernel():
+    rising = HalfSystem([-1e-6 + 1e-5j], [1], [[1j]], multiplicity=[2])  # -2 sin: 0 at lag 0, small after 100 lags
+    for method in ("sampled", "bilinear"):
+        largest = np.abs(convolution_kernel(rising, 1, 100, method=method).values).max()
+        (scale,) = choice.checked_problem(rising, 1, 100, method).scale
+        assert 0.9 * largest <= scale <= largest
+    # 0.1 + 0.2 - 0.3 is 2.8e-17 in exact arithmetic on these floats, and less than the rounding of any sum.
+    cancelling = HalfSystem([-1 + 1j] * 3, [1, 1, 1], [[0.1, 0.2, -0.3]], multiplicity=[2, 2, 2])
+    assert choice.checked_problem(cancelling, 1, 9, "sampled").scale == 0
+
+
+def test_errors_of_real_and_imaginary_part_add_as_the_sides_of_a_right_angle():
+    problem = choice.checked_problem(DiagonalSystem([-1 + 2j], [1], [[1], [1j]]), 1, 4, "zoh")
+    assert problem.joined(np.array([3.0, 5.0, 4.0, 12.0])).tolist() == [5.0, 13.0]
 
 
 # --- what decides ------------------------------------------------------------------------------------------------------
@@ -377,7 +423,9 @@ def test_growth_is_computed_until_it_overflows():
         with pytest.raises(InputError, match="grows beyond"):
             convolution_kernel(growing, 0.1, 400_000, method=method)
     unstable = DenseSystem([[0.5]], [1.0], [[1.0]])
-    assert math.isclose(convolution_kernel(unstable, 0.1, 100).values[0, -1], np.exp(0.05 * 99) * np.expm1(0.05) / 0.5)
+    assert math.isclose(
+        convolution_kernel(unstable, 0.1, 100, accuracy=1e-6).values[0, -1], np.exp(0.05 * 99) * np.expm1(0.05) / 0.5
+    )
     with pytest.raises(InputError, match="grows beyond"):
         convolution_kernel(unstable, 0.1, 100_000, algorithm="krylov")
 
@@ -515,3 +563,51 @@ def test_writing_the_models(tmp_path):
     text = (tmp_path / "models.json").read_text(encoding="utf-8")
     assert '"blocks, exponential"' in text
     assert '"blas_threads"' in text
+
+
+@pytest.mark.parametrize("method", ["zoh", "bilinear"])
+def test_bounds_hold_for_slowly_damped_rotations(method):
+    """Skew matrices minus g I: every rounding of Abar lives for 1/(g dt) steps."""
+    rng = np.random.default_rng(3)
+    for _ in range(8):
+        N, L = int(rng.choice([2, 5, 8])), 1000
+        skew = rng.standard_normal((N, N)) * 10.0 ** rng.uniform(-1, 3)
+        A = skew - skew.T - 10.0 ** rng.uniform(-4, 0) * np.eye(N)
+        B, C, dt = rng.standard_normal(N), rng.standard_normal(N), 2.0 ** rng.integers(-9, 1)
+        lags = [0, 1, 500, 999]
+        truth = rotated(A, B, C, method, dt, lags)
+        for algorithm in ("krylov", "recurrence"):
+            found = convolution_kernel(DenseSystem(A, B, C[None]), dt, L, method=method, algorithm=algorithm)
+            error = np.abs(found.values[0, lags] - truth).max() / np.abs(found.values).max()
+            assert error <= found.bound, (algorithm, N, dt)
+
+
+def rotated(A, B, C, method, dt, lags):
+    """C Abar^l Bbar of float parameters, certified: the exponential of the augmented matrix, or a solve."""
+    with balls(300).work():
+        N, h = len(B), arb(float(dt))
+        matrix = acb_mat([[acb(float(a)) for a in row] for row in A])
+        column = acb_mat([[acb(float(b))] for b in B])
+        identity = acb_mat(N, N, [acb(n == k) for n in range(N) for k in range(N)])
+        if method == "bilinear":
+            left = identity - matrix * (h / 2)
+            Abar, Bbar = left.solve(identity + matrix * (h / 2)), left.solve(column * h)
+        else:
+            rows = [[matrix[n, k] * h for k in range(N)] + [column[n, 0] * h] for n in range(N)]
+            power = acb_mat([*rows, [acb(0)] * (N + 1)]).exp()
+            Abar = acb_mat([[power[n, k] for k in range(N)] for n in range(N)])
+            Bbar = acb_mat([[power[n, N]] for n in range(N)])
+        row = acb_mat([[acb(float(c)) for c in C]])
+        return np.array([float((row * Abar**lag * Bbar)[0, 0].real.mid()) for lag in lags])
+
+
+def test_a_kernel_of_subnormal_numbers_has_no_relative_bound():
+    tiny = HalfSystem([-1.0], [1.0], [[3e-322]], multiplicity=[2])
+    with pytest.raises(CertificationError):
+        convolution_kernel(tiny, 1.0, 5, method="sampled", accuracy=1e-3)
+    assert convolution_kernel(tiny, 1.0, 5, method="sampled", algorithm="direct").bound == math.inf
+
+
+def test_a_certified_kernel_of_a_huge_rate_is_no_matter_of_memory():
+    values = certified_kernel(([-1e15 + 0j], [1.0]), range(601), 20)
+    assert float(values[0]) == 2.0 and float(values[600]) == 0.0

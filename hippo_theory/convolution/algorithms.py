@@ -273,10 +273,16 @@ ALGORITHMS = {
 }
 
 
+# Below it the roundings of subnormal numbers, which no bound counts, are no longer small beside the values.
+_NEAR_UNDERFLOW = 2.0**-900
+
+
 def relative(errors: Array, scales: Array) -> float:
-    """The worst error divided by its scale: 0 where both are 0, infinite where only the scale is."""
+    """The worst error divided by its scale: 0 where both are 0, infinite where the scale is 0 or near underflow."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = np.where(errors == 0, 0.0, errors / scales)
+        ratios = np.where(
+            (errors == 0) & (scales == 0), 0.0, np.where(scales < _NEAR_UNDERFLOW, np.inf, errors / scales)
+        )
     return float(ratios.max(initial=0.0)) if not np.isnan(ratios).any() else math.inf
 
 

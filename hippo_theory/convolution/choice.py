@@ -183,7 +183,7 @@ def checked_problem(system: Any, dt: Any, L: Any, method: str | Discretization) 
     """What `convolution_kernel` computes, once every argument is sound."""
     rule, L = find_discretization(method), checked_size("L", L)
     step = exact_fraction(dt)
-    if not Fraction(1, 10**12) <= step <= 1000:
+    if not Fraction(1e-12) <= step <= 1000:  # this float is a little less than the decimal
         raise InputError(f"`dt` must lie between 1e-12 and 1000, got {dt}; rescale time")
     if not isinstance(system, (DiagonalSystem, HalfSystem, DiagonalPlusLowRankSystem, DenseSystem)):
         raise InputError(f"`system` must be one of hippo_theory.systems, got {type(system).__name__}")

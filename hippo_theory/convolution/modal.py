@@ -56,6 +56,9 @@ class Modes:
     weight_error : (R, N) ndarray of float64
         Bound on the error of c.
     is_real : bool
+        Whether the kernel is real: a row for each output suffices.
+    dtype : type
+        Of the values: float64 for a half or real arrays, else complex128 even where the kernel is real.
     growth : (N,) ndarray
         The largest abs(z_n)^l over the lags, at least 1 (l = 0).
     loss : (N,) ndarray
@@ -74,6 +77,7 @@ class Modes:
     c: Array
     weight_error: Array
     is_real: bool
+    dtype: type
     growth: Array
     loss: Array
     logarithms: Array
@@ -135,9 +139,10 @@ class Modes:
         phase = 2 * self.L * float(np.abs(self.x.imag).max(initial=0.0)) * 16 * _U**2
         each = 40 * _U + 1.1 * phase if self.rule.alpha is None else self._power_error()
         sums = (2 * 256 + self.N / 256 + 2) * _U
-        return np.asarray(
-            1.05 * self.largest_sums * ((doublings + 2) * (each + 3 * _U) + 4 * _U + sums) + self.weight_errors
-        )
+        relative = 1.05 * ((doublings + 2) * (each + 3 * _U) + 4 * _U + sums)
+        if not math.isfinite(relative):  # also of an output that is 0: the powers are not formed
+            return np.full(self.rows, math.inf)
+        return np.asarray(self.largest_sums * relative + self.weight_errors)
 
     def _power_error(self) -> float:
         if float(self.growth.max(initial=1.0)) > 2.0**190:
@@ -208,7 +213,7 @@ class Modes:
         """The kernel of each output, from its real sums."""
         values, errors = sums
         if self.is_real:
-            return values, errors
+            return values.astype(self.dtype, copy=False), errors
         real, imaginary = np.split(values, 2)
         return real + 1j * imaginary, self.joined(errors)
 
@@ -223,6 +228,9 @@ def modes_of(system: DiagonalSystem | HalfSystem, rule: Discretization, step: Fr
     """
     assert system.C is not None
     rates, B, C = (array.astype(np.complex128) for array in (system.Lambda, system.B, system.C))
+    has_real_values = isinstance(system, HalfSystem) or not any(
+        np.iscomplexobj(array) for array in (system.Lambda, system.B, system.C)
+    )
     is_real = True
     if isinstance(system, HalfSystem):
         C = C * system.multiplicity
@@ -233,7 +241,7 @@ def modes_of(system: DiagonalSystem | HalfSystem, rule: Discretization, step: Fr
         weights[keep - len(rates) % 2 :] = 1
         rates, B, C = rates[:keep], B[:keep], C[:, :keep] * weights
     else:
-        is_real = not any(np.iscomplexobj(array) for array in (system.Lambda, system.B, system.C))
+        is_real = has_real_values
     dt = float(step)
     x = rates * dt
     with np.errstate(all="ignore"):
@@ -249,7 +257,8 @@ def modes_of(system: DiagonalSystem | HalfSystem, rule: Discretization, step: Fr
         )
     if not is_real:
         c, error = np.concatenate([c, -1j * c]), np.concatenate([error, error])
-    return Modes(rates, x, step, rule, L, c, error, is_real, growth, loss, logarithms, power_error)
+    dtype = np.float64 if has_real_values else np.complex128
+    return Modes(rates, x, step, rule, L, c, error, is_real, dtype, growth, loss, logarithms, power_error)
 
 
 def mirrored(*rows: Array) -> bool:

@@ -19,7 +19,7 @@ import numpy as np
 from flint import acb, arb, arb_mat
 from numpy.typing import NDArray
 
-from hippo_theory.arithmetic import Balls, balls, complex_radius, exact_fraction
+from hippo_theory.arithmetic import Balls, balls, exact_fraction
 from hippo_theory.errors import CertificationError, InputError, checked_size
 from hippo_theory.kernels.exponential_sums import ExponentialSum
 
@@ -134,7 +134,12 @@ def certified_kernel(
 
 def _is_exact(kernel: ExponentialSum) -> bool:
     parts = (kernel.real_coefficients, kernel.real_rates, kernel.coefficients, kernel.rates)
-    return all(complex_radius(value) == 0 for part in parts for value in part)
+    # Asked without forming the radius as a fraction: its exponent may be astronomical.
+    return all(
+        value.is_exact() if isinstance(value, arb) else value.real.is_exact() and value.imag.is_exact()
+        for part in parts
+        for value in part
+    )
 
 
 def _raised(

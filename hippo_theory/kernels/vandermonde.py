@@ -203,8 +203,10 @@ def s4d_kernel(
     -----
     Cost and memory as `vandermonde_kernel`. Error at most (8 + max_n |dt A_n| l + N / 2) eps times
     max_l sum_n |C_n Bbar_n| |Abar_n|^l: one half of the middle term comes from rounding dt A, which no summation can
-    recover; bilinear with 8 |log(+-Abar_n)| + |dt A_n| in its place, the sign
-    that makes it smaller, and 3 if A is real. No digits are lost at A near 0.
+    recover, and a third half is added where dt itself is rounded, to float32; bilinear with
+    8 |log(+-Abar_n)| + |dt A_n| in its place, the sign that makes it smaller, and 3 if A is real. With zoh the rounding
+    of dt A adds 2 eps dt max_l sum_n |C_n B_n| |Abar_n|^(l+1), which is more than that where dt A is near 2 pi i k and
+    g nearly vanishes. No digits are lost at A near 0.
     Source: S4D (arXiv:2206.11893), the two-line kernel; DSS (arXiv:2203.14343) for zoh.
 
     Examples
@@ -334,20 +336,26 @@ def bilinear_logarithm(kind: ArrayKind, x: AnyArray) -> tuple[AnyArray, AnyArray
 
         Re y = log(1 + q)/2,  q = 4 a/((1 - a)^2 + b^2),      Im y = atan2(2 b, (1 - a)(1 + a) - b^2).
 
-    At mu = 0 (x = -2) the real part is -750, so that every power underflows but the first.
+    Where abs(q) >= 1/2, x/2 = a + ib always: 1 + 2/x near 0 would have lost the digits of 2/x. There 1 + q is the quotient
+    of (1 + a)^2 + b^2, and where abs(x) > 2 both arguments of atan2 change their signs. At mu = 0 (x = -2) the real part
+    is -750, so that every power underflows but the first.
     """
     xp = kind.xp
     half = kind.to_complex(x) / 2
     flipped = xp.abs(half) > 1
     w = xp.where(flipped, 1 / xp.where(flipped, half, xp.ones_like(half)), half)
     a, b = xp.real(w), xp.imag(w)
-    below, above = (1 - a) * (1 - a) + b * b, (1 + a) * (1 + a) + b * b
-    ratio = 4 * a / below
+    ratio = 4 * a / ((1 - a) * (1 - a) + b * b)
     near_one = xp.abs(ratio) < 0.5
+    point = xp.where(near_one, w, half)
+    a, b = xp.real(point), xp.imag(point)
+    below, above = (1 - a) * (1 - a) + b * b, (1 + a) * (1 + a) + b * b
     quotient = xp.where(near_one | (above == 0), xp.ones_like(below), above / below)
     real = xp.where(near_one, xp.log1p(xp.where(near_one, ratio, xp.zeros_like(ratio))), xp.log(quotient))
     real = xp.where(above == 0, xp.full_like(real, _VANISHING), real)
-    imaginary = xp.atan2(2 * b, (1 - a) * (1 + a) - b * b)
+    sine, cosine = 2 * b, (1 - a) * (1 + a) - b * b
+    turned = flipped & ~near_one
+    imaginary = xp.atan2(xp.where(turned, -sine, sine), xp.where(turned, -cosine, cosine))
     return kind.to_complex(real / 2) + 1j * kind.to_complex(imaginary), flipped
 
 

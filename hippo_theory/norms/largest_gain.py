@@ -136,7 +136,8 @@ def largest_gain(system: System, tolerance: float = 1e-7) -> LargestGain:
                 "the gain is lost in its rounding and no bound could be proved: the system is too close to instability, "
                 "or too badly scaled, for float64; take a system further from it, its diagonal form, or other coordinates"
             )
-        upper = (2 * gain - lower) * (1 + tolerance)  # the rounding of the gain counts on this side as well
+        # The rounding of the gain, as far as it is seen, counts on this side as well; it can be below the proved bound.
+        upper = (max(gain, lower) + abs(gain - lower)) * (1 + tolerance)
     exponent += input_exponent + output_exponent - time_exponent
     bounds = lower * (1 - _EPS), upper * (1 + _EPS)
     lower, upper = (float(shifted(bound, exponent)) for bound in bounds)
