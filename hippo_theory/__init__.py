@@ -20,12 +20,14 @@ if TYPE_CHECKING:
         nearest,
         rationals,
     )
+    from hippo_theory.claims import verify
     from hippo_theory.convergence import converge
     from hippo_theory.decompositions import diagonal_restriction, full_system, normal_plus_low_rank
     from hippo_theory.families import FouT, LagT, LegS, LegT, make_family
     from hippo_theory.initializations import initialization
     from hippo_theory.norms import distance
     from hippo_theory.systems import DenseSystem, DiagonalPlusLowRankSystem, DiagonalSystem
+    from hippo_theory.validation import validate
 
 __all__ = [
     "CertificationError",
@@ -52,6 +54,8 @@ __all__ = [
     "nearest",
     "normal_plus_low_rank",
     "rationals",
+    "validate",
+    "verify",
 ]
 
 __version__ = "0.1.0"
@@ -65,6 +69,8 @@ _ROOMS = {
     "initializations": ("initialization",),
     "norms": ("distance",),
     "systems": ("DenseSystem", "DiagonalPlusLowRankSystem", "DiagonalSystem"),
+    "validation": ("validate",),
+    "claims": ("verify",),
 }
 
 

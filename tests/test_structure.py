@@ -27,6 +27,10 @@ ROOMS = [
     "tensor_files",
     "convergence",
     "figures",
+    "claims",
+    "validation",
+    "report",
+    "testing",
     "bench",
     "cli",
 ]

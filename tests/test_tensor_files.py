@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import tracemalloc
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -303,6 +304,38 @@ def test_members_that_overlap_are_refused(tmp_path):
     assert "they overlap" in refused(tmp_path / "y.npz")
 
 
+def test_doubled_and_encrypted_members_are_refused(tmp_path):
+    path = tmp_path / "x.npz"
+    with warnings.catch_warnings(), zipfile.ZipFile(path, "w") as archive:
+        warnings.simplefilter("ignore")  # that the name is doubled
+        for number in range(2):
+            with archive.open("A.npy", "w") as member:
+                np.save(member, np.full(3, number))
+    assert "two members of the same name" in refused(path)
+    np.savez(path, A=np.ones(3))
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + 8] |= 1  # the first flag of the directory's entry
+    path.write_bytes(data)
+    assert "save it without a password" in refused(path)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_torch_tensor_larger_than_its_storage_is_refused(tmp_path, legacy):
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "x.pt"
+    torch.save({"A": torch.arange(200, dtype=torch.uint8)}, path, _use_new_zipfile_serialization=not legacy)
+    size, lie = b"K\xc8\x85", b"J" + struct.pack("<i", 10**9) + b"\x85"  # the shape (200,), as pickled
+    if legacy:
+        path.write_bytes(path.read_bytes().replace(size, lie))
+    else:
+        with zipfile.ZipFile(path) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, content.replace(size, lie) if name.endswith("data.pkl") else content)
+    assert "damaged" in refused(path)
+
+
 def test_a_shape_larger_than_the_file_is_refused_before_memory_is_asked_for(tmp_path):
     header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,), }"
     text = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header) + 1) + header + b"\n"
@@ -409,6 +442,9 @@ def test_nesting_and_doubled_keys_of_msgpack_are_bounded(tmp_path):
     assert "twice" in refused(path)
     path.write_bytes(b"\x81\xa1a\xdd\xff\xff\xff\xff")
     assert "cut off" in refused(path)
+    array = msgpack.packb(samples.packed_array(np.zeros(3, np.float32)))
+    path.write_bytes(b"\x81\xa1a" + array.replace(b"\x91\x03", b"\x91\x04"))  # the shape
+    assert "12 bytes for float32 (4,)" in refused(path)
     path.write_bytes(b"\x80\x80")
     assert "ends at byte 1 of 2" in refused(path)
 
@@ -452,6 +488,15 @@ def test_more_tensors_than_any_model_has_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(entries, "MAX_TENSORS", 5)
     for writer in (samples.write_npz, samples.write_safetensors, samples.write_sharded, samples.write_flax):
         assert "more than 5 tensors" in refused(writer(tmp_path)[0])
+    # Counted before the JSON is parsed, and over all shards, whatever the index names.
+    assert "more than 5 tensors" in refused(safetensors_with(tmp_path / "y.safetensors", b"{" + b'"data_offsets"' * 6))
+    weight_map = {}
+    for number in range(2):
+        shard = tmp_path / f"model-{number}.safetensors"
+        save_file({f"{number}.{index}": np.ones(1) for index in range(4)}, shard)
+        weight_map[f"{number}.0"] = shard.name
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+    assert "more than 5 tensors" in refused(tmp_path / "model.safetensors.index.json")
 
 
 def test_a_file_that_shrinks_after_it_was_opened_is_one_error(tmp_path):
@@ -480,6 +525,13 @@ def test_links_out_of_an_hdf5_file_are_refused(tmp_path):
         layout[:] = h5py.VirtualSource(tmp_path / "secret.h5", "A", (3,))
         file.create_virtual_dataset("A", layout)
     assert "another file" in refused(tmp_path / "z.h5")
+
+
+def test_datasets_are_listed_in_the_order_of_their_names(tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        for name in ("b/B", "c/C", "a/A", "D"):
+            file[name] = np.ones(1)
+    assert list(open_tensors(tmp_path / "x.h5").tensors) == ["D", "a/A", "b/B", "c/C"]
 
 
 def test_a_group_within_itself_is_listed_once(tmp_path):
@@ -705,6 +757,9 @@ def test_what_is_written_is_read_bit_for_bit(tmp_path, suffix):
     written = write_tensors(tmp_path / f"x{suffix}", arrays)
     tensors = open_tensors(tmp_path / f"x{suffix}").tensors
     assert set(tensors) == set(written) == set(arrays)
+    write_tensors(tmp_path / f"x{suffix}", arrays | {"swapped": np.arange(3, dtype=">i4")})
+    tensors = open_tensors(tmp_path / f"x{suffix}").tensors
+    assert np.array_equal(tensors["swapped"].read(), np.arange(3))
     assert all(bits(tensors[name].read()) == bits(array) for name, array in arrays.items())
     assert os.listdir(tmp_path) == [f"x{suffix}"]
 

@@ -95,7 +95,7 @@ def chosen_family(id: str, N: int, convention: str, alpha: str, beta: str) -> Fa
     return make_family(id, N, convention=convention, **(parameters if id == "lagt" else {}))
 
 
-def writable_folder(folder: Path) -> Path:
+def writable_folder(folder: Path, option: str = "--out") -> Path:
     """The folder, made if need be, in which a file could be written just now."""
     import tempfile
 
@@ -104,16 +104,16 @@ def writable_folder(folder: Path) -> Path:
         with tempfile.TemporaryFile(dir=folder):
             return folder
     except OSError as error:
-        raise InputError(f"cannot write in the folder {folder}: {error.strerror}; give --out another one") from error
+        raise InputError(f"cannot write in the folder {folder}: {error.strerror}; give {option} another one") from error
 
 
-def writable_file(file: Path, suffixes: Sequence[str]) -> Path:
+def writable_file(file: Path, suffixes: Sequence[str], option: str = "--out") -> Path:
     """The file, if its name ends in one of the suffixes and its folder can be written in."""
     if file.suffix not in suffixes:
-        raise InputError(f"--out must end in {' or '.join(suffixes)}, got {str(file)!r}")
+        raise InputError(f"{option} must end in {' or '.join(suffixes)}, got {str(file)!r}")
     if file.is_dir():
-        raise InputError(f"--out {file} is a folder; give a file in it")
+        raise InputError(f"{option} {file} is a folder; give a file in it")
     if not file.parent.is_dir():
-        raise InputError(f"there is no folder {file.parent} for --out {file}; make it first")
-    writable_folder(file.parent)
+        raise InputError(f"there is no folder {file.parent} for {option} {file}; make it first")
+    writable_folder(file.parent, option)
     return file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_UP, Context, Decimal
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,12 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Table:
-    """A table for people; cells are strings, numbers among them right-aligned."""
+    """A table for people; cells are strings, numbers among them right-aligned; `styles` colors cells by their text."""
 
     title: str
     header: Sequence[str]
     rows: Iterable[Sequence[str]]
+    styles: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,9 @@ def write_tables(answer: Answer) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table as RichTable
+    from rich.text import Text
 
-    console = Console(width=100_000, highlight=False)
+    console = Console(width=100_000, highlight=False, emoji=False)
     with console.capture() as capture:
         for table in answer.tables:
             rich_table = RichTable(
@@ -87,7 +89,7 @@ def write_tables(answer: Answer) -> None:
                 is_numeric = bool(rows) and all(_is_number(row[column]) for row in rows)
                 rich_table.add_column(heading, justify="right" if is_numeric else "left", no_wrap=True)
             for row in rows:
-                rich_table.add_row(*row)
+                rich_table.add_row(*(Text(cell, style=table.styles.get(cell, "")) for cell in row))
             console.print(table.title, markup=False)  # a title of rich would be folded to the width of the table
             console.print(rich_table, markup=False)
         for note in answer.notes:

@@ -139,11 +139,20 @@ def _list_bench() -> _Entries:
     return [{"name": name, "title": title, "in_quick": quick} for name, (title, quick, _) in BENCHMARKS.items()]
 
 
+def _list_claims() -> _Entries:
+    from hippo_theory.claims import load_claims
+
+    return [
+        {"id": claim.id, "expected": claim.expected, "title": claim.title, "tags": list(claim.tags)}
+        for claim in load_claims().values()
+    ]
+
+
 _LISTS: dict[str, Callable[[], _Entries]] = {
     "families": _list_families,
     "conventions": _list_conventions,
     "initializations": _list_initializations,
-    "claims": list,  # none yet
+    "claims": _list_claims,
     "figures": list,
     "bench": _list_bench,
 }

@@ -137,7 +137,6 @@ def _listed(path: Path, loaded: Any) -> TensorFile:
     size = path.stat().st_size
     entries, notes = EntryList(path), Notes()
     metadata: dict[str, str] = {}
-    storages: dict[int, int] = {}
     declared = 0
     for name, value in _leaves(path, loaded):
         if isinstance(value, torch.Tensor):
@@ -147,14 +146,10 @@ def _listed(path: Path, loaded: Any) -> TensorFile:
             elif dtype not in DTYPE_NAMES:
                 notes.left_out(name, f"dtype {dtype} is not read")
             else:
-                storage = value.untyped_storage()
-                storages[storage.data_ptr()] = storage.nbytes()
                 declared += value.numel() * value.element_size()
                 entries.add(name, dtype, tuple(value.shape), partial(_numbers, value, dtype))
         elif isinstance(value, str | int | float) and "." not in name and len(metadata) < _METADATA_ENTRIES:
             metadata[name] = str(value)
-    if sum(storages.values()) > size:
-        raise refusal(path, "its tensors need more bytes than it has: cut off or damaged")
     if declared > MAX_EXPANSION * size + SMALL_EXPANSION:
         raise refusal(path, f"its tensors would expand from {size} to {declared} bytes; save them contiguous")
     return TensorFile(path, "pytorch", metadata, entries.tensors, notes.lines())

@@ -59,8 +59,7 @@ def write_tensors(path: str | os.PathLike[str], arrays: Mapping[str, ArrayLike])
             raise InputError(
                 f"`arrays` must hold numbers, got dtype {array.dtype} under {shown(name)!r}; convert it to float64 first"
             )
-    native = {name: array.astype(array.dtype.newbyteorder("="), copy=False) for name, array in numbers.items()}
-    return write(file, native)
+    return write(file, numbers)
 
 
 def check_writable(path: Path) -> Callable[[Path, dict[str, NDArray[Any]]], dict[str, NDArray[Any]]]:

@@ -1,0 +1,89 @@
+"""The names of what went wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["CAUSES", "Cause", "factor_name"]
+
+# What a cause id means: permanent, scripts may compare it.
+CAUSES: dict[str, str] = {
+    "clamped": "small numbers were raised to a limit",
+    "clipped": "large numbers were cut to a limit",
+    "conjugated": "P is conjugated against B and Lambda",
+    "doubled": "one number stands twice",
+    "dropped": "a vector was left out: it is constant, or zero",
+    "entry": "single numbers are off",
+    "factor": "a common factor: another time scale, or a factor of B or P",
+    "halves": "the number of stored states was taken for the full size N, or the other way round",
+    "heads": "Mamba-2: the logarithms of 1..heads",
+    "imaginary": "imaginary parts where there are none",
+    "index": "an index that starts one too early or too late",
+    "inverse": "reciprocals",
+    "logarithm": "a logarithm or an exponential too many or too few",
+    "lost": "one number is missing",
+    "mixed": "some numbers have another factor than the others",
+    "nonfinite": "NaN or infinity, or steps that are not positive",
+    "order": "a vector in another order than the eigenvalues",
+    "other": "another vector, related to the expected one by no simple mistake",
+    "phase": "P does not fit the phases of B",
+    "random": "near no known start",
+    "real": "another real part, the same for all eigenvalues",
+    "shape": "a shape that fits nothing",
+    "shift": "a constant was added",
+    "sign": "the sign of all, or of some numbers",
+    "squared": "squares: multiplied in twice",
+    "steps": "steps that were exponentiated twice",
+    "swapped": "two neighbours, or real and imaginary parts, changed places",
+    "trained": "a known start that has moved",
+    "transposed": "a transposed matrix",
+    "zero": "the zero frequency, or a pair of zeros, is handled like another one",
+}
+
+# Factors that code gets wrong, with their names.
+_FACTORS = {
+    0.5: "1/2",
+    2.0: "2",
+    np.sqrt(2): "sqrt(2)",
+    np.sqrt(0.5): "1/sqrt(2)",
+    0.25: "1/4",
+    4.0: "4",
+    np.pi: "pi",
+    1 / np.pi: "1/pi",
+    2 * np.pi: "2 pi",
+    0.5 / np.pi: "1/(2 pi)",
+    np.pi / 2: "pi/2",
+    2 / np.pi: "2/pi",
+}
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why numbers deviate.
+
+    Attributes
+    ----------
+    id : str
+        A key of `CAUSES`.
+    text : str
+        For people.
+    """
+
+    id: str
+    text: str
+
+
+def factor_name(factor: float) -> str:
+    """A factor in words, where it is one that code gets wrong.
+
+    Examples
+    --------
+    >>> factor_name(1.41421356), factor_name(1.37)
+    ('sqrt(2)', '1.37')
+    """
+    for value, name in _FACTORS.items():
+        if abs(factor / value - 1) < 1e-5:
+            return name
+    return f"{factor:.6g}"

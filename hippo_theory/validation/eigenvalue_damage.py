@@ -1,0 +1,319 @@
+"""What may have happened to eigenvalues that no rounding explains: hypotheses, each tested against the numbers.
+
+A hypothesis transforms the truth as a known mistake would and asks whether the stored numbers are then within their
+rounding bounds. Each has a cost: the least one that holds names the cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hippo_theory.validation.causes import Cause, factor_name
+
+__all__ = ["Damaged", "common_ratio", "eigenvalue_causes"]
+
+Array = NDArray[Any]
+Explanation = tuple[Cause, float]
+
+_LARGEST_PAIRING = 4096  # eigenvalues above which they are not paired one by one
+
+
+@dataclass(frozen=True, eq=False)
+class Damaged:
+    """Stored eigenvalues (n,) and the truth (m,) that they may come from.
+
+    Attributes
+    ----------
+    values, truth : ndarray of complex128
+        Stored as they are; the truth by decreasing imaginary part.
+    bound : (m,) ndarray of float64
+        What rounding explains.
+    half : bool
+        One of each conjugate pair, imaginary parts of the truth not negative.
+    """
+
+    values: Array
+    truth: Array
+    bound: Array
+    half: bool
+
+    @property
+    def folded(self) -> Array:
+        """The stored values, those of a half with imaginary parts that are not negative."""
+        return np.where(self.values.imag < 0, self.values.conj(), self.values) if self.half else self.values
+
+    @property
+    def largest(self) -> float:
+        """The largest bound."""
+        return float(self.bound.max(initial=0.0))
+
+    def same(self, values: Array, truth: Array | None = None, wider: float = 1.0) -> bool:
+        """Whether two sets agree within the bounds, times `wider`."""
+        truth = self.truth if truth is None else truth
+        if len(values) != len(truth) or not np.isfinite(values).all():
+            return False
+        key = np.real if np.ptp(truth.imag) == 0 else np.imag
+        ours, theirs = np.argsort(-key(values), kind="stable"), np.argsort(-key(truth), kind="stable")
+        return bool((np.abs(values[ours] - truth[theirs]) <= wider * self.bound[theirs]).all())
+
+
+def eigenvalue_causes(damaged: Damaged) -> Iterator[Explanation]:
+    """Hypotheses that explain the stored eigenvalues, each with its cost; the order does not matter."""
+    if len(damaged.values) == len(damaged.truth):
+        yield from _of_all(damaged)
+        yield from _limits(damaged)
+    if max(len(damaged.values), len(damaged.truth)) <= _LARGEST_PAIRING:
+        yield from _of_some(damaged)
+
+
+# --- the same mistake in all of them ---------------------------------------------------------------------------------------
+
+
+def _of_all(damaged: Damaged) -> Iterator[Explanation]:
+    values, truth, folded = damaged.values, damaged.truth, damaged.folded
+    if damaged.same(-folded.conj()):
+        yield Cause("sign", "the sign of A: real parts are positive, the system is unstable; negate Lambda"), 1
+    turned = folded.real > 0
+    if turned.any() and not turned.all() and damaged.same(np.where(turned, -folded.conj(), folded)):
+        yield Cause("sign", f"the sign of {turned.sum()} of {len(values)} real parts: they are positive"), 1.1
+    if not damaged.half and np.ptp(truth.imag) > 0:
+        upper, expected = (real + 1j * np.abs(imaginary) for real, imaginary in _parts(values, truth))
+        if damaged.same(upper, expected) and not damaged.same(values):
+            count = abs(int((values.imag > 0).sum()) - int((truth.imag > 0).sum()))
+            yield Cause("sign", f"the sign of {max(count, 1)} imaginary parts: conjugates are not paired"), 1.1
+    yield from _factors(damaged)
+    yield from _other_parts(damaged)
+    squared = np.where((truth**2).imag < 0, (truth**2).conj(), truth**2) if damaged.half else truth**2
+    if np.abs(squared - truth).max(initial=0.0) > damaged.largest and damaged.same(
+        folded, squared, 3 * max(1.0, float(np.abs(truth).max(initial=1.0)))
+    ):
+        yield Cause("squared", "Lambda is squared"), 1
+    if (np.abs(truth) > 0).all() and np.abs(1 / truth - truth).max() > damaged.largest:
+        inverted = 1 / truth
+        if damaged.same(folded, np.where(inverted.imag < 0, inverted.conj(), inverted) if damaged.half else inverted):
+            yield Cause("inverse", "Lambda is inverted: a sign before the logarithm, or a division"), 1
+
+
+def _parts(*arrays: Array) -> Iterator[tuple[Array, Array]]:
+    return ((array.real, array.imag) for array in arrays)
+
+
+def _factors(damaged: Damaged) -> Iterator[Explanation]:
+    """One factor of all, or of the imaginary parts."""
+    truth, folded = damaged.truth, damaged.folded
+    ratio = common_ratio(np.abs(folded), np.abs(truth))
+    if ratio is not None and abs(ratio - 1) > 1e-6 and damaged.same(folded / ratio, wider=_widened(ratio)):
+        text = f"another time scale: Lambda is {factor_name(ratio)} times the expected; divide by it"
+        yield Cause("factor", text), 1
+    ratio = common_ratio(np.abs(folded.imag), np.abs(truth.imag))
+    if ratio is not None and abs(ratio - 1) > 1e-6:
+        scaled = folded.real + 1j * folded.imag / ratio
+        if damaged.same(scaled, wider=_widened(ratio)):
+            text = f"imaginary parts are {factor_name(ratio)} times the expected, real parts are right"
+            yield Cause("factor", text), 1.2
+        offset = _constant(folded.real, truth.real, damaged.largest * _widened(ratio))
+        if (
+            offset is not None
+            and abs(offset) > damaged.largest
+            and damaged.same(scaled - offset, wider=2 * _widened(ratio))
+        ):
+            text = f"imaginary parts are {factor_name(ratio)} times the expected, real parts are off by {offset:.6g}"
+            yield Cause("factor", text), 1.4
+
+
+def _widened(ratio: float) -> float:
+    """How much wider the bounds are after a division by an estimated ratio."""
+    return 3.0 / min(1.0, ratio)
+
+
+def _constant(stored: Array, truth: Array, tolerance: float) -> float | None:
+    """The one number by which all of `stored` differ from `truth`, which is constant itself."""
+    if len(stored) == 0 or np.ptp(truth) > 0 or np.ptp(stored) > 2 * tolerance:
+        return None
+    return float(stored[0] - truth[0])
+
+
+def _other_parts(damaged: Damaged) -> Iterator[Explanation]:
+    """Real and imaginary parts apart: another constant, a logarithm, exchanged."""
+    values, truth, folded = damaged.values, damaged.truth, damaged.folded
+    offset = _constant(folded.real, truth.real, damaged.largest)
+    if offset is not None and abs(offset) > damaged.largest and damaged.same(folded - offset, wider=3):
+        found, wanted = float(folded.real[0]), float(truth.real[0])
+        logarithms = {-np.exp(-wanted), -np.exp(wanted), *((np.log(-wanted), -np.log(-wanted)) if wanted < 0 else ())}
+        if wanted < 0 and min(abs(found - other) for other in logarithms) <= 3 * damaged.largest + 1e-6:
+            text = f"the real part is {found:.6g} instead of {wanted:.6g}: a logarithm or an exponential is missing"
+            yield Cause("logarithm", text), 0.95
+        else:
+            yield Cause("real", f"the real part is {found:.6g} instead of {wanted:.6g}"), 1
+    if np.ptp(truth.imag) == 0:
+        yield from _of_real_spectra(damaged)
+        return
+    with np.errstate(all="ignore"):
+        for text, imaginary in (
+            ("imaginary parts are exponentiated", np.exp(truth.imag)),
+            ("imaginary parts are logarithms", np.abs(np.log(truth.imag))),
+        ):
+            expected = truth.real + 1j * imaginary
+            scale = np.exp(np.minimum(truth.imag, 700)) if "exp" in text else 1 / np.maximum(truth.imag, 1e-300)
+            wider = float(np.maximum(1, scale).max())
+            if damaged.half and np.isfinite(expected).all() and damaged.same(folded, expected, min(wider, 1e3)):
+                yield Cause("logarithm", text), 1.3
+    exchanged = values.imag + 1j * values.real
+    if damaged.half:
+        exchanged = exchanged.real + 1j * np.abs(exchanged.imag)
+        exchanged = np.where(exchanged.real > 0, -exchanged.conj(), exchanged)
+    if damaged.same(exchanged):
+        yield Cause("swapped", "real and imaginary parts are swapped"), 1
+    negative = values.real < 0
+    if negative.all():  # -exp(a) - i b with a and b exchanged
+        exchanged = -np.exp(-np.abs(values.imag)) + 1j * np.abs(np.log(-values.real))
+        if damaged.half and damaged.same(exchanged, wider=3):
+            yield Cause("swapped", "the tensors of real and imaginary parts are swapped"), 1
+
+
+def _of_real_spectra(damaged: Damaged) -> Iterator[Explanation]:
+    """What happens to real eigenvalues -1, -2, ... only."""
+    truth, folded, largest = damaged.truth, damaged.folded, damaged.largest
+    stray = float(np.abs(folded.imag).max(initial=0.0))
+    small = 0 < stray < 0.1 * float(np.abs(truth).max(initial=0.0)) and not damaged.same(folded)
+    if small and damaged.same(folded.real + 1j * truth.imag[0]):
+        yield Cause("imaginary", f"imaginary parts up to {stray:.6g} where there are none"), 1
+    transforms: tuple[tuple[str, Callable[[Array], Array]], ...] = (
+        ("the logarithm was not taken: Lambda = -exp(n)", lambda x: -np.exp(-x)),
+        ("the sign of a logarithm: Lambda = -exp(-n)", lambda x: -np.exp(x)),
+        ("the exponential was not taken: Lambda = -log(n)", lambda x: -np.log(-x)),
+        ("the exponential was not taken: Lambda = log(n)", lambda x: np.log(-x)),
+    )
+    with np.errstate(all="ignore"):
+        for text, transform in transforms if (truth.real < -1e-3).all() else ():
+            expected = transform(truth.real) + 1j * truth.imag
+            wider = max(1.0, float(np.abs(expected / truth).max()))
+            if len(truth) > 1 and np.isfinite(expected).all() and damaged.same(folded, expected, wider):
+                yield Cause("logarithm", text), 1
+    moved = np.sort(folded.real) - np.sort(truth.real)
+    if len(moved) > 1 and stray <= largest and np.ptp(moved) <= 2 * largest and abs(moved[0]) > largest:
+        yield Cause("shift", f"{moved[0]:+.6g} is added to all eigenvalues"), 1.1
+
+
+def _limits(damaged: Damaged) -> Iterator[Explanation]:
+    """Parts clipped from above or clamped from below."""
+    truth, folded = damaged.truth, damaged.folded
+    for name, part in (("imaginary", np.imag), ("real", np.real)):
+        stored, expected = np.abs(part(folded)), np.abs(part(truth))
+        for id, word, limit in (("clipped", "clipped at", stored.max()), ("clamped", "clamped to", stored.min())):
+            limited = np.minimum(expected, limit) if id == "clipped" else np.maximum(expected, limit)
+            moved = np.abs(limited - expected) > damaged.bound
+            if not moved.any() or moved.all():
+                continue
+            signs = np.where(part(truth) < 0, -1, 1) if name == "imaginary" else -1
+            candidate = truth.real + 1j * signs * limited if name == "imaginary" else signs * limited + 1j * truth.imag
+            count = int(moved.sum())
+            at = f"{'' if name == 'imaginary' else '-'}{limit:.6g}"
+            written = count > 1 or abs(float(f"{limit:.3g}") - limit) <= 1e-6 * limit
+            again = count == 1 and np.abs(np.abs(part(truth[~moved])) - limit).min() <= 2 * damaged.largest
+            if written and not again and damaged.same(folded, candidate, 2):
+                yield Cause(id, f"{name} parts are {word} {at} ({count} of {len(truth)})"), 1.05
+
+
+# --- some of them --------------------------------------------------------------------------------------------------------
+
+
+def _of_some(damaged: Damaged) -> Iterator[Explanation]:
+    folded, truth, bound = damaged.folded, damaged.truth, damaged.bound
+    n, m = len(folded), len(truth)
+    if n == m and n > 1:
+        yield from _by_position(damaged)
+    if abs(n - m) > 1 or min(n, m) == 0:
+        return
+    near = np.abs(folded[:, None] - truth[None, :]).min(axis=0) <= bound
+    if near.sum() < 0.3 * m:
+        return
+    left, right = _unmatched(folded, truth, bound)
+    few = max(1, min(n, m) // 4)
+    if len(left) == 0 and len(right) == 1 and m == n + 1 and n > 1:
+        yield Cause("lost", f"one eigenvalue is lost: {_written(truth[right[0]])}"), 1.2
+    if n == m + 1 and len(left) == 1 and len(right) == 0:
+        again = np.abs(folded[left[0]] - np.delete(folded, left[0])).min(initial=np.inf) <= 2 * damaged.largest
+        if again:
+            yield Cause("doubled", f"one eigenvalue stands twice: {_written(folded[left[0]])}"), 1.2
+    if n == m and 0 < len(left) <= few:
+        yield _few(damaged, left, right)
+
+
+def _by_position(damaged: Damaged) -> Iterator[Explanation]:
+    """A second factor, where the stored order is that of the reference, or its reverse."""
+    folded, n = damaged.folded, len(damaged.folded)
+    for truth, bound in (
+        (damaged.truth, damaged.bound),
+        (damaged.truth[::-1], damaged.bound[::-1]),
+    ):
+        wrong = np.abs(folded - truth) > bound
+        count = int(wrong.sum())
+        if not 2 <= count < n:
+            continue
+        for name, stored, expected in (
+            ("eigenvalues", folded[wrong], truth[wrong]),
+            ("imaginary parts", folded[wrong].imag, truth[wrong].imag),
+        ):
+            if name != "eigenvalues" and (np.abs(folded.real - truth.real) > bound).any():
+                continue
+            if (np.abs(expected) <= bound[wrong]).any():
+                continue
+            ratios = np.abs(stored) / np.abs(expected)
+            tolerance = 3 * bound[wrong] / np.abs(expected)
+            middle = float(np.median(ratios))
+            close = (np.abs(stored - middle * expected) <= 3 * bound[wrong] * max(middle, 1)).all()
+            if close and (np.abs(ratios - middle) <= tolerance * max(1, middle)).all() and abs(middle - 1) > 1e-6:
+                text = f"{count} of {n} {name} have another time scale, {factor_name(middle)} times the expected"
+                yield Cause("mixed", text), 1.15
+                return
+
+
+def _few(damaged: Damaged, left: Array, right: Array) -> Explanation:
+    """A few eigenvalues are wrong: how?"""
+    values, truth, largest = damaged.folded, damaged.truth, damaged.largest
+    count, cost = len(left), 1.3 + len(left) / len(values)
+    wrong, wanted = values[left], truth[right]
+    if count > 1:
+        return Cause("entry", f"{count} of {len(values)} eigenvalues are off, the first {_written(wrong[0])}"), cost
+    value, expected = wrong[0], wanted[0]
+    if not damaged.half and abs(value - expected.conj()) <= 2 * largest:
+        return Cause("sign", f"the sign of one imaginary part: {_written(value)} stands twice"), cost
+    if np.abs(np.delete(values, left) - value).min(initial=np.inf) <= 2 * largest:
+        return Cause("doubled", f"one eigenvalue stands twice, {_written(value)}, {_written(expected)} is lost"), cost
+    return Cause("entry", f"one eigenvalue is off: {_written(value)} instead of {_written(expected)}"), cost
+
+
+def common_ratio(stored: Array, truth: Array) -> float | None:
+    """The one factor between two sets of moduli, if it is one for most of them."""
+    stored, truth = np.sort(stored)[::-1], np.sort(truth)[::-1]
+    usable = (truth > 1e-9 * truth.max(initial=1.0)) & (stored > 0)
+    if usable.sum() < max(1, len(truth) // 2):
+        return None
+    ratios = stored[usable] / truth[usable]
+    middle = float(np.median(ratios))
+    return middle if (np.abs(ratios / middle - 1) < 0.02).mean() > 0.7 else None
+
+
+def _unmatched(values: Array, truth: Array, bound: Array) -> tuple[Array, Array]:
+    """Indices of stored and of true eigenvalues that find no partner within the bound (each used once)."""
+    free = np.ones(len(values), dtype=bool)
+    lost = []
+    for i in np.argsort(-np.abs(truth)):
+        distance = np.where(free, np.abs(values - truth[i]), np.inf)
+        nearest = int(np.argmin(distance))
+        if distance[nearest] <= bound[i]:
+            free[nearest] = False
+        else:
+            lost.append(int(i))
+    return np.flatnonzero(free), np.array(lost, dtype=int)
+
+
+def _written(value: Any) -> str:
+    value = complex(value)
+    return f"{value.real:.6g}{value.imag:+.6g}i"

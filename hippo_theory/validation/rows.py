@@ -1,0 +1,62 @@
+"""One stored system out of the many that tensors stack: a row of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hippo_theory.validation.quantities import Quantity
+from hippo_theory.validation.reading import Parameters
+
+__all__ = ["Row", "distinct_rows", "one_block", "row_of"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One stored system of n states: Lambda, B (n,); P, Q (n, r), or None."""
+
+    Lambda: Quantity
+    P: Quantity | None = None
+    Q: Quantity | None = None
+    B: Quantity | None = None
+
+
+def row_of(parameters: Parameters, system: int) -> Row:
+    """The system of that number; a P that is zero is none."""
+
+    def chosen(part: Quantity | None) -> Quantity | None:
+        return None if part is None else part.mapped(lambda array: array[system])
+
+    P = parameters.P if parameters.P is not None and np.any(parameters.P.values) else None
+    Lambda = parameters.Lambda.mapped(lambda array: array[system])
+    return Row(Lambda, chosen(P), chosen(parameters.Q), chosen(parameters.B))
+
+
+def distinct_rows(parameters: Parameters) -> tuple[Array, Array]:
+    """Index of the first of each group of equal systems, in the order of the tensors, and the group of each system."""
+    parts = [part.values for part in (parameters.Lambda, parameters.P, parameters.B) if part is not None]
+    systems = len(parts[0])
+    table = np.concatenate([np.ascontiguousarray(part).reshape(systems, -1) + 0j for part in parts], axis=1)
+    keys = table.view(np.uint64)
+    _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return first[order], rank[inverse.ravel()]
+
+
+def one_block(row: Row) -> tuple[Row, int]:
+    """One block of a row that repeats itself, as S5 tiles them, and their number."""
+    values = row.Lambda.values
+    if row.B is not None or row.P is not None:
+        return row, 1
+    # Blocks of one eigenvalue are those of N = 2, never a real number that is the same for all.
+    smallest = 1 if (values.imag != 0).all() else 2
+    sizes = (size for size in range(smallest, len(values) // 2 + 1) if len(values) % size == 0)
+    size = next((size for size in sizes if (values.reshape(-1, size) == values[:size]).all()), len(values))
+    return replace(row, Lambda=row.Lambda.mapped(lambda array: array[:size])), len(values) // size
