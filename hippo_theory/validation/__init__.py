@@ -1,7 +1,9 @@
 """What the initialization in a checkpoint is, in whose convention, and how far from exact.
 
-`layouts` says how codebases store parameters, `quantities` what a stored number can hold, `references` what they are
-compared with, `matching` the bounds, `judging`, `dense` and `judgement` the verdicts, `damage` and `deviations` the causes.
+`layouts` says how codebases store parameters and `reading` reads them; `quantities` is what a stored number can hold,
+`references` what it is compared with, `matching` the bounds. `eigenvalues` and `vectors` identify diagonal systems,
+`judging` puts their findings together; `dense` and `bases` do matrices, `judgement` every kind, `unnamed` what no layout
+names. `eigenvalue_damage`, `misindexed`, `vector_damage` and `deviations` say what went wrong.
 """
 
 from __future__ import annotations

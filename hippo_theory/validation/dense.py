@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,7 +28,8 @@ __all__ = ["judge_dense", "judge_stacked"]
 
 Array = NDArray[Any]
 
-_LARGEST_LOGARITHM = 256  # states above which the matrix logarithm of a discretized A is not tried
+_LARGEST_EXPONENTIAL = 256  # states above which e^(A dt) is not tried
+_SMALLEST_STEP, _LARGEST_STEP = 1e-8, 1e3
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,7 +266,7 @@ def _judge_input(B: Quantity, match: _Match) -> Part:
 
 
 def _undone(Abar: Array) -> Iterator[tuple[str, Array]]:
-    """dt A from Abar, by method."""
+    """dt A from Abar, by the methods that are undone by a product or an inverse."""
     identity = np.eye(len(Abar))
     yield "forward_euler", Abar - identity
     with np.errstate(all="ignore"):
@@ -273,14 +274,28 @@ def _undone(Abar: Array) -> Iterator[tuple[str, Array]]:
             yield "bilinear", 2 * scipy.linalg.solve(Abar + identity, Abar - identity)
             yield "backward_euler", identity - scipy.linalg.inv(Abar)
         except (np.linalg.LinAlgError, ValueError):
-            pass
-        if len(Abar) <= _LARGEST_LOGARITHM:
-            try:
-                logarithm = scipy.linalg.logm(Abar)
-            except (np.linalg.LinAlgError, ValueError):  # of a singular matrix
-                return
-            if np.isfinite(logarithm).all() and np.abs(np.imag(logarithm)).max() <= 1e-6 * np.abs(logarithm).max():
-                yield "zoh", np.real(logarithm)
+            return
+
+
+def _steps(Abar: Array, references: Sequence[DenseReference]) -> Iterator[tuple[str, DenseReference, float]]:
+    """Methods, references and steps of which Abar may be the discretization."""
+    for method, scaled in _undone(Abar):
+        # I + A is no step of 1: the families have no such time scale, and a shifted diagonal would look like it.
+        largest = 0.5 if method.endswith("euler") else _LARGEST_STEP
+        for reference in references:
+            large = np.abs(reference.A) > 1e-2 * np.abs(reference.A).max()
+            step = float(np.median(scaled[large] / reference.A[large]))
+            near = np.abs(scaled - step * reference.A).max() <= 1e-2 * np.abs(scaled).max()
+            if _SMALLEST_STEP < step < largest and near:
+                yield method, reference, _nearest_simple(step)
+    if len(Abar) > _LARGEST_EXPONENTIAL:
+        return
+    # det e^(A dt) = e^(dt tr A). A matrix logarithm would say more, and may not come to an end where Abar is nearly singular.
+    sign, logarithm = np.linalg.slogdet(Abar)
+    for reference in references if sign > 0 and np.isfinite(logarithm) else ():
+        step = float(logarithm / np.trace(reference.A))
+        if _SMALLEST_STEP < step < _LARGEST_STEP:
+            yield "zoh", reference, _nearest_simple(step)
 
 
 def _discretized(A: Quantity, B: Quantity | None, N: int) -> _Match | None:
@@ -289,36 +304,28 @@ def _discretized(A: Quantity, B: Quantity | None, N: int) -> _Match | None:
     if np.iscomplexobj(values) or N < 2 or np.abs(np.diag(values)).max() > 2:
         return None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        undone = list(_undone(values))
+        warnings.simplefilter("ignore")  # of matrices that are nearly singular
+        steps = list(_steps(values, dense_references(N)))
     best: _Match | None = None
-    for method, scaled in undone:
-        for reference in dense_references(N):
-            large = np.abs(reference.A) > 1e-2 * np.abs(reference.A).max()
-            step = float(np.median(scaled[large] / reference.A[large]))
-            # I + A is no step of 1: the families have no such time scale, and a shifted diagonal would look like it.
-            largest = 0.5 if method.endswith("euler") else 1e3
-            if not 1e-8 < step < largest or np.abs(scaled - step * reference.A).max() > 1e-2 * np.abs(scaled).max():
-                continue
-            step = _nearest_simple(step)
-            try:
-                Abar, Bbar = discretize_dense(reference.A, reference.B, method, step)
-            except InputError:
-                continue
-            roundoff, errors = min(A.roundoff, SINGLE), np.abs(values - Abar)
-            if method == "forward_euler":  # a product and a sum for each entry
-                bound = 4 * roundoff * (np.eye(N) + step * np.abs(reference.A)) + np.abs(A.spacing)
-            else:
-                condition = float(np.linalg.norm(np.eye(N) - step * reference.A / 2, 2))
-                bound = 4 * N * condition * roundoff * np.abs(Abar).max() + np.abs(A.spacing)
-            if (errors <= bound).all():
-                ulps = float((errors / np.abs(A.spacing)).max())
-                why = f"discretized by {method} with the step {step:.6g}"
-                part = Part("rounding", max_relative_error=float(errors.max() / np.abs(Abar).max()), ulps=ulps, why=why)
-                match = _Match(reference, Abar, step * Bbar, part, 0.0)
-                if B is None or _judge_discrete_input(B, match):
-                    return match
-                best = best or match
+    for method, reference, step in steps:
+        try:
+            Abar, Bbar = discretize_dense(reference.A, reference.B, method, step)
+        except InputError:
+            continue
+        roundoff, errors = min(A.roundoff, SINGLE), np.abs(values - Abar)
+        if method == "forward_euler":  # a product and a sum for each entry
+            bound = 4 * roundoff * (np.eye(N) + step * np.abs(reference.A)) + np.abs(A.spacing)
+        else:
+            condition = float(np.linalg.norm(np.eye(N) - step * reference.A / 2, 2))
+            bound = 4 * N * condition * roundoff * np.abs(Abar).max() + np.abs(A.spacing)
+        if (errors <= bound).all():
+            ulps = float((errors / np.abs(A.spacing)).max())
+            why = f"discretized by {method} with the step {step:.6g}"
+            part = Part("rounding", max_relative_error=float(errors.max() / np.abs(Abar).max()), ulps=ulps, why=why)
+            match = _Match(reference, Abar, step * Bbar, part, 0.0)
+            if B is None or _judge_discrete_input(B, match):
+                return match
+            best = best or match
     return best
 
 
