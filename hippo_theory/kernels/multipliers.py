@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from hippo_theory.errors import InputError
 from hippo_theory.families import double_double as dd
+from hippo_theory.kernels.phases import double_pair
 
 __all__ = ["MultiplierPowers", "multiplier_powers"]
 
@@ -102,7 +103,7 @@ def multiplier_powers(
     """
     rates = np.atleast_1d(np.asarray(Lambda, dtype=np.complex128))
     step, new = Fraction(dt), Fraction(alpha)
-    pair = _pair(step)
+    pair = double_pair(step)
     if not float(np.abs(rates).max(initial=0.0)) * pair[0] <= 2.0**190:
         raise InputError("`Lambda` dt is above 2^190 in modulus; take a smaller step")
     x = tuple(dd.mul((part, np.zeros_like(part)), _constant(pair, part)) for part in (rates.real, rates.imag))
@@ -128,18 +129,13 @@ def multiplier_powers(
     return MultiplierPowers(factors, 1.01 * (_U + 2.0**count * _U**2 * (128 * q + 32)))
 
 
-def _pair(value: Fraction) -> tuple[float, float]:
-    high = float(value)
-    return high, float(value - Fraction(high))
-
-
 def _constant(pair: tuple[float, float], like: Array) -> dd.DoubleDouble:
     return np.full_like(like, pair[0]), np.full_like(like, pair[1])
 
 
 def _one_plus(x: Any, factor: Fraction) -> Complex:
     """1 + factor x."""
-    scale = _constant(_pair(factor), x[0][0])
+    scale = _constant(double_pair(factor), x[0][0])
     one = _constant((1.0, 0.0), x[0][0])
     return dd.add(one, dd.mul(x[0], scale)), dd.mul(x[1], scale)
 

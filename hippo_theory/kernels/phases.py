@@ -23,7 +23,7 @@ from hippo_theory.arithmetic import balls, exact_fraction
 from hippo_theory.errors import InputError, checked_size
 from hippo_theory.families import double_double as dd
 
-__all__ = ["ReducedRates", "angles", "decays", "power_table", "powers", "reduced_rates"]
+__all__ = ["ReducedRates", "angles", "decays", "double_pair", "power_table", "powers", "reduced_rates"]
 
 Array = NDArray[Any]
 
@@ -72,7 +72,8 @@ def _reciprocal_two_pi() -> tuple[float, float]:
         return high, float((exact - ring.number(high)).mid())
 
 
-def _pair(value: Fraction) -> tuple[float, float]:
+def double_pair(value: Fraction) -> tuple[float, float]:
+    """The nearest float64 of a fraction, and the nearest of what is left."""
     high = float(value)
     return high, float(value - Fraction(high))
 
@@ -121,7 +122,7 @@ def reduced_rates(Lambda: Any, dt: Any) -> ReducedRates:
     step = exact_fraction(dt)
     if not Fraction(1, 2**400) <= step <= 2**400:
         raise InputError(f"`dt` must be positive (from 2^-400 to 2^400), got {dt}")
-    pair = _pair(step)
+    pair = double_pair(step)
     largest = float(np.abs(values.imag).max(initial=0.0)) * pair[0]
     if largest > _LARGEST_PHASE or float(np.abs(values.real).max(initial=0.0)) > 2.0**400:
         raise InputError(

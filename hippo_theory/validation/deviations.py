@@ -12,7 +12,7 @@ from hippo_theory.validation.findings import Part
 from hippo_theory.validation.matching import Fit, align, eigenvalue_bound
 from hippo_theory.validation.quantities import Quantity
 
-__all__ = ["known_eigenvalue_deviation", "one_indexed_frequencies"]
+__all__ = ["known_eigenvalue_deviation", "one_indexed_spectrum"]
 
 Array = NDArray[Any]
 
@@ -55,19 +55,22 @@ def known_eigenvalue_deviation(stored: Quantity, fit: Fit) -> Part | None:
 
 
 @lru_cache(maxsize=64)
-def one_indexed_frequencies(N: int) -> Array:
-    """Frequencies of the normal part of LegS with indices 1..N, by decreasing value: float64, not certified."""
-    n = np.arange(1, N + 1)
-    root = np.sqrt(2 * n + 1)
-    skew = np.tril(np.outer(root, root), -1) / 2
-    return np.asarray(np.linalg.eigvalsh(1j * (skew - skew.T))[::-1])
+def one_indexed_spectrum(N: int) -> tuple[Array, Array]:
+    """Frequencies w_m and moduli abs(V* P), P = sqrt(n + 1/2), of LegS with indices n = 1..N, by decreasing w_m.
+
+    Both (N,), float64 from an eigensolver: not certified.
+    """
+    root = np.sqrt(2 * np.arange(1, N + 1) + 1)
+    lower = np.tril(np.outer(root, root), -1) / 2
+    frequencies, vectors = np.linalg.eigh(1j * (lower - lower.T))
+    return frequencies[::-1], np.abs(vectors[:, ::-1].conj().T @ (root / np.sqrt(2)))
 
 
 def _one_indexed(stored: Quantity, fit: Fit, bound: Array, relative: float) -> Part | None:
     N = fit.reference.N
     if N > 1024 or fit.reference.form == "half, real state lost":
         return None
-    frequencies = one_indexed_frequencies(N)
+    frequencies, _ = one_indexed_spectrum(N)
     if fit.reference.form != "all":
         frequencies = frequencies[: fit.reference.stored]
     _, _, values = align(stored.values, fit.reference)

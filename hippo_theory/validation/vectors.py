@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hippo_theory.validation.deviations import one_indexed_spectrum
 from hippo_theory.validation.eigenvalues import Candidate
 from hippo_theory.validation.findings import Part
 from hippo_theory.validation.matching import Fit, compare_low_rank, compare_weights
@@ -48,14 +49,11 @@ def _goes_with(parts: dict[str, Part], P: Quantity, Q: Quantity | None, fit: Fit
     stored = np.sqrt(squares)[fit.order]
     reference = fit.reference
     if deviation == "D8":
-        n = np.arange(1, reference.N + 1)
-        root = np.sqrt(2 * n + 1)
-        lower = np.tril(np.outer(root, root), -1) / 2
-        _, vectors = np.linalg.eigh(1j * (lower - lower.T))
-        truth = np.abs(vectors[:, ::-1].conj().T @ (root / np.sqrt(2)))[: reference.stored]
+        original = np.sqrt(np.arange(1, reference.N + 1) + 0.5)
+        truth = one_indexed_spectrum(reference.N)[1][: reference.stored]
         text = "P of LegS with indices from 1"
-        if len(squares) == reference.N and np.abs(np.sqrt(squares) - root / np.sqrt(2)).max() <= 1e-6 * root[-1]:
-            stored, truth, text = np.sqrt(squares), root / np.sqrt(2), f"{text}, not in the basis of Lambda"
+        if len(squares) == reference.N and np.abs(np.sqrt(squares) - original).max() <= 1e-6 * original[-1]:
+            stored, truth, text = np.sqrt(squares), original, f"{text}, not in the basis of Lambda"
     elif deviation == "D10" and reference.low_rank is not None:
         truth = np.sqrt((np.abs(reference.low_rank) ** 2).sum(axis=-1))
         truth = np.where(reference.Lambda.imag == 0, stored, truth)
