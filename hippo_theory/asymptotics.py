@@ -21,10 +21,17 @@ from flint import acb
 from hippo_theory.arithmetic import Balls, certified, exact_complex
 from hippo_theory.families import Family, LegS
 
-__all__ = ["distance_theory", "exact_l2_squared", "rate_theory", "transfer_difference", "zero_order_hold_constant"]
+__all__ = [
+    "LARGE_SIZE_TIMES_STEP",
+    "distance_theory",
+    "exact_l2_squared",
+    "rate_theory",
+    "transfer_difference",
+    "zero_order_hold_constant",
+]
 
 EXACT, ASYMPTOTIC = "exact", "asymptotic"
-_LARGE = 4  # from where on N sqrt(step), or N step, counts as large
+LARGE_SIZE_TIMES_STEP = 4  # from here on the laws of the largest distance, for N to infinity at a fixed step, are given
 
 
 def exact_l2_squared(N: int, component: int) -> Fraction:
@@ -112,12 +119,13 @@ def _asymptotic_law(N: int, method: str, step: Fraction | None, component: int, 
         return 2 * R / math.pi * math.hypot(1, N * N * D / (2 * math.pi))  # the spike, times abs(1 + i w D/2)
     if norm == "l2":
         if method == "zoh":
-            return R / (N * math.sqrt(D)) if N * math.sqrt(D) >= _LARGE else None
+            # Where the claim core.sampled certifies it to a tenth.
+            return R / (N * math.sqrt(D)) if N * math.sqrt(D) >= 6 and D <= 0.1 else None
         # sampled: e_0 = -R/2 exactly, and root mean square (R/2) e^(-t/2) afterwards
         return R / 2 * math.sqrt(D / -math.expm1(-D))
-    if norm == "sup" and method == "zoh" and component == 0 and N * math.sqrt(D) >= _LARGE:
+    if norm == "sup" and method == "zoh" and component == 0 and N * D >= LARGE_SIZE_TIMES_STEP:
         return zero_order_hold_constant(D) / N  # an upper limit: there is no limit
-    if norm == "sup" and method == "bilinear" and N * D >= _LARGE:
+    if norm == "sup" and method == "bilinear" and N * D >= LARGE_SIZE_TIMES_STEP:
         return float(1.35 * R / (N * D ** (2 / 3) * (2 * math.log(N * D)) ** (1 / 3)))  # the caustic of the first echo
     return None
 

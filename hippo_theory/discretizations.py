@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, TypeVar
 
+import array_api_compat
 import numpy as np
 from flint import acb, arb, fmpq
 from numpy.typing import NDArray
@@ -94,7 +95,7 @@ def _exponential(x: Any) -> Any:
 
 
 def _zero_order_hold_gain(x: Any) -> Any:
-    if isinstance(x, np.ndarray):
+    if array_api_compat.is_array_api_obj(x) and not isinstance(x, np.generic):
         kind, (x,) = checked_arrays(False, x=x)
         return zero_order_hold_gain(kind, x)
     if x == 0:

@@ -11,15 +11,7 @@ import flint
 import hypothesis
 import mpmath
 import pytest
-
-# The one list of reasons for which a test may be skipped; any other skip is a failure.
-ALLOWED_SKIPS = (
-    r"needs (torch|transformers)|could not import 'torch",
-    r"needs JAX|could not import 'jax",
-    r"needs a GPU",
-    r"needs \.\./shared",
-    r"needs a browser",
-)
+from allowed_skips import ALLOWED_SKIPS
 
 hypothesis.settings.register_profile("reproducible", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("reproducible")
@@ -36,7 +28,7 @@ def _fail_unless_allowed(report: Any) -> None:
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
     if not any(re.search(allowed, reason) for allowed in ALLOWED_SKIPS):
         report.outcome = "failed"
-        report.longrepr = f"skipped for a reason that tests/conftest.py does not allow: {reason}"
+        report.longrepr = f"skipped for a reason that tests/allowed_skips.py does not allow: {reason}"
 
 
 @pytest.hookimpl(wrapper=True)

@@ -294,6 +294,13 @@ def lambda_lost(arrays, case, rng):
 
 
 @damage
+def lambda_halved(arrays, case, rng):
+    """Half of what is stored is thrown away once more."""
+    order = np.argsort(-np.abs(arrays["Lambda"].imag), kind="stable")
+    return _without(arrays, np.sort(order[: len(order) // 2]))
+
+
+@damage
 def lambda_doubled(arrays, case, rng):
     Lambda = arrays["Lambda"].copy()
     k = _middle(arrays)

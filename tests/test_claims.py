@@ -13,7 +13,7 @@ import pytest
 from hippo_theory.claims import PAPERS, citation, find_claims, load_claims, verify
 from hippo_theory.claims.coverage import coverage
 from hippo_theory.claims.registry import claim
-from hippo_theory.claims.relations import AT_LEAST, AT_MOST, EQUAL, IDENTICAL, near
+from hippo_theory.claims.relations import AT_LEAST, AT_MOST, EQUAL, IDENTICAL, WITHIN, near
 from hippo_theory.claims.verifying import check, functions_called
 from hippo_theory.cli import main
 from hippo_theory.errors import InputError
@@ -81,13 +81,23 @@ def test_every_row_of_the_notes_has_claims_or_a_reason():
     assert [row.row for row in rows if row.claims and row.why] == []
 
 
+def test_a_claim_belongs_to_the_row_with_the_longest_id():
+    rows = {row.row: row.claims for row in coverage()}
+    assert rows["s4d.fig2"] == ("s4d.fig2",) and rows["s4d.fig2.num"] == ("s4d.fig2.num",)
+    assert not set(rows["core.lagt"]) & set(rows["core.lagt.eig"])
+
+
 def test_the_rows_are_those_of_the_notes():
-    notes = Path(__file__).parents[2] / "shared" / "theory" / "papers.md"
+    notes = Path(__file__).parents[2] / "shared" / "theory"
     if not notes.exists():
         pytest.skip("needs ../shared")
-    pattern = re.compile(r"\| ((?:[a-z0-9]+\.[A-Za-z0-9_./-]+)|dfout) ?(?:\([^|]*\) )?\|")
-    found = dict.fromkeys(match[1].strip() for match in map(pattern.match, notes.read_text().splitlines()) if match)
-    assert list(found) == [row.row for row in coverage()]
+    in_tables = re.compile(r"\| ((?:[a-z0-9]+\.[A-Za-z0-9_./-]+)|dfout) ?(?:\([^|]*\) )?\|")
+    in_headings = re.compile(r"### ([a-z0-9]+\.[A-Za-z0-9_.-]+)")
+    found: dict[str, None] = {}
+    for name, pattern in (("papers.md", in_tables), ("adjacent.md", in_headings)):
+        lines = (notes / name).read_text().splitlines()
+        found |= dict.fromkeys(match[1].strip() for match in map(pattern.match, lines) if match)
+    assert sorted(found) == sorted(row.row for row in coverage())
 
 
 def test_the_page_of_claims_is_the_generated_one():
@@ -176,6 +186,8 @@ def test_relations():
         AT_MOST.judge(2, 1).holds and AT_MOST.judge(1, 2).holds is False and AT_MOST.judge(arb(1), wide).holds is None
     )
     assert AT_LEAST.judge(1, 2).holds and AT_LEAST.judge(2, 1).holds is False
+    assert WITHIN.judge(wide, arb("1.05 +/- 0.01")).holds and WITHIN.judge(wide, arb(2)).holds is False
+    assert WITHIN.judge(wide, arb("1.1 +/- 0.01")).holds is None, "an end inside the ball decides nothing"
     assert near(1e-3).judge(1.0, 1.0005).holds and near(1e-3).judge(1.0, 1.002).holds is False
 
 

@@ -42,7 +42,9 @@ PART = {
     "verdict": str,
     "max_relative_error": NUMBER,
     "ulps": NUMBER,
+    "max_error": NUMBER,
     "bound": NUMBER,
+    "excess": NUMBER,
     "deviation": (str, type(None)),
     "cause": (str, type(None)),
     "why": str,
@@ -110,7 +112,7 @@ def check_file(file: dict[str, Any]) -> None:
         assert finding["identified"] in IDENTIFIERS
         assert finding["kernel_error"] is not None or "kernel_error" in finding["why"]
         if finding["kernel"] is not None:
-            check_types(finding["kernel"], {"l2": NUMBER, "sup": NUMBER, "length": int, "step": NUMBER})
+            check_types(finding["kernel"], {"l2": NUMBER, "sup": NUMBER, "length": int, "step": NUMBER, "inputs": str})
             assert finding["kernel"]["l2"] == finding["kernel_error"]
         for part in finding["parts"].values():
             check_types(part, PART)
@@ -367,24 +369,20 @@ def test_a_number_that_is_not_finite_is_named():
 
 def test_progress_moves_with_the_layers(good, tmp_path):
     class Bar:
-        task_ids = (0,)
+        is_seen = True
 
         def __init__(self) -> None:
-            self.total = 0
-            self.seen: list[int] = []
+            self.seen: list[tuple[str, int, int]] = []
 
-        def reset(self, task: int, total: int, description: str) -> None:
-            self.total = total
-
-        def update(self, task: int, completed: int) -> None:
-            self.seen.append(completed)
+        def __call__(self, description: str, done: int, total: int) -> None:
+            self.seen.append((description, done, total))
 
     bar = Bar()
     file = saved(tmp_path, "model.npz", layers(5, lin(8)))
     watch = verb._Watch(bar)
     for found in verb._found(file):
         found.judged(watch)
-    assert (bar.total, bar.seen) == (5, [0, 1, 2, 3, 4])
+    assert bar.seen == [("model.npz", done, 5) for done in (0, 0, 1, 2, 3, 4)]
 
 
 @pytest.mark.parametrize("words", [[], ["--json"]])

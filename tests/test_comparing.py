@@ -80,12 +80,13 @@ def test_the_distance_of_kernels_is_that_of_another_route():
     times = step * np.arange(50)
     by_solver = B @ solve_ivp(lambda t, x: A @ x, (0, times[-1]), B, "DOP853", times, rtol=1e-11, atol=1e-11).y
     by_powers = np.array([B @ expm(t * A) @ B for t in times])
-    from hippo_theory.validation.comparing import _kernel, _System
+    from hippo_theory.validation.comparing import _column, _kernel, _System
     from hippo_theory.validation.stored_systems import tensors_of
 
     for arrays in (dense(), low_rank(), halved()):
         finding = compare(arrays, arrays).source.findings[0]
-        kernel = _kernel(_System.read(finding, tensors_of(arrays)), step)
+        system = _System.read(finding, tensors_of(arrays))
+        kernel = _kernel(system, _column(system), step)
         assert np.allclose(kernel[:50], by_powers, rtol=1e-9, atol=1e-9 * by_powers[0])
         assert np.allclose(kernel[:50], by_solver, rtol=1e-7, atol=1e-7 * by_powers[0])
 
@@ -111,6 +112,77 @@ def test_the_distances_of_eigenvalues_and_of_B_are_those_put_in():
     (pair,) = compare(shuffled(scaled), low_rank()).pairs
     moduli = np.abs(low_rank()["B"])
     assert abs(pair.B - 0.5 * moduli[3] / moduli.max()) <= 16 * EPS
+
+
+def without(arrays: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: part for name, part in arrays.items() if name not in names}
+
+
+def rank_two(**changes: Any) -> dict[str, Any]:
+    """LegT, whose low-rank term has two columns."""
+    parts = ht.normal_plus_low_rank(ht.LegT(N))
+    assert parts.P.shape == (N, 2)
+    return {"Lambda": parts.Lambda, "P": parts.P.T[:, None, :], "B": parts.B} | changes
+
+
+def turned(arrays: dict[str, Any], seed: int = 3) -> dict[str, Any]:
+    """The same system with other phases of the eigenvectors, along the last axis, where the states are."""
+    phase = np.exp(2j * np.pi * np.random.default_rng(seed).random(N))
+    return {name: part if name == "Lambda" else part * phase for name, part in arrays.items()}
+
+
+def as_rows(arrays: dict[str, Any]) -> dict[str, Any]:
+    return arrays | {"P": arrays["P"].T[:, None, :]}
+
+
+@pytest.mark.parametrize("start", [as_rows(low_rank()), rank_two()], ids=["rank one", "rank two"])
+@pytest.mark.parametrize("left_out", [(), ("B",)], ids=["with B", "without B"])
+def test_phases_of_eigenvectors_do_not_move_low_rank_terms_apart(start, left_out):
+    one, other = without(turned(start), *left_out), without(start, *left_out)
+    (pair,) = compare(one, other).pairs
+    # c = 64 for the products and the phases; without B these come from a Hermitian eigensolver: the smallest entries of
+    # its leading eigenvector are |P|^2 of at least 1/400 of the largest.
+    assert pair.P <= 64 * 400 * EPS
+    assert pair.kernel is not None
+    assert pair.kernel.l2 <= 1024 * N * EPS * np.abs(start["Lambda"]).max()
+    assert ("P* e^(tA) P" in pair.why) == bool(left_out)
+
+
+def test_the_distance_of_low_rank_terms_is_that_put_in():
+    """P scaled at one state by 1 + s: the product there by (1 + s)^2."""
+    P = low_rank()["P"].copy()
+    P[2] *= 1.25
+    for left_out in ((), ("B",)):
+        (pair,) = compare(without(low_rank(P=P), *left_out), without(low_rank(), *left_out)).pairs
+        truth = np.abs(low_rank()["P"] @ low_rank()["P"].conj().T)
+        moved = truth * (np.where(np.arange(N) == 2, 1.25, 1)[:, None] * np.where(np.arange(N) == 2, 1.25, 1) - 1)
+        assert abs(pair.P * truth.max() / moved.max() - 1) <= 1e-9
+
+
+def test_a_low_rank_term_that_is_conjugated_against_its_input_is_another_system():
+    """The moduli agree; with B the phases are seen, without B those of rank one cannot be."""
+    conjugated = turned(as_rows(low_rank()))
+    conjugated["P"] = conjugated["P"].conj()
+    (pair,) = compare(conjugated, as_rows(low_rank())).pairs
+    assert pair.B <= 16 * EPS and pair.P > 0.1
+    (pair,) = compare(without(conjugated, "B"), without(as_rows(low_rank()), "B")).pairs
+    assert pair.P <= 64 * 400 * EPS
+
+
+def test_a_second_column_with_the_other_phases_is_seen_without_an_input():
+    mixed = rank_two()
+    mixed["P"] = mixed["P"].copy()
+    mixed["P"][1] = turned(rank_two())["P"][1]
+    (pair,) = compare(without(mixed, "B"), without(rank_two(), "B")).pairs
+    assert np.abs(np.linalg.norm(mixed["P"], axis=0) - np.linalg.norm(rank_two()["P"], axis=0)).max() <= 4 * EPS * N
+    assert pair.P > 0.1
+
+
+def test_what_phases_would_decide_has_no_kernel():
+    (pair,) = compare(without(low_rank(), "B"), dense()).pairs
+    assert pair.kernel is None and "phases" in pair.why
+    (pair,) = compare(low_rank(), without(low_rank(), "P")).pairs
+    assert pair.P is None and "only this has a low-rank term" in pair.why
 
 
 def test_findings_are_paired_by_size_and_by_what_they_are():

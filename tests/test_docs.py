@@ -71,6 +71,12 @@ def test_documents_stand_where_the_readme_of_a_test_run_finds_them():
     assert {path.name for path in Path(ROOT / "docs").glob("*.md")} == {
         "answers.md",
         "claims.md",
+        "index.md",
+        "porting.md",
+        "studies.md",
+        "theory.md",
+        "training.md",
+        "tutorial.md",
         "validation-golden.md",
         "validation.md",
     }

@@ -55,7 +55,7 @@ def test_spectra_follow_their_law():
 
 
 def test_error_curves_hold_the_rows():
-    study = converge(sizes=[8, 16], methods=["continuous", "zoh"], steps=["0.1"], components=[0], norms=["l2"])
+    study = converge(sizes=[16, 32], methods=["continuous", "zoh"], steps=["0.1"], components=[0], norms=["l2"])
     data = error_against_size(None, study.rows, norm="l2", component=0)
     assert set(data) == {
         "N_continuous",
@@ -65,8 +65,8 @@ def test_error_curves_hold_the_rows():
         "error_zoh_0.1",
         "theory_zoh_0.1",
     }
-    # Quick check of one value: N = 8, (1 - 2/64)/4.
-    assert abs(data["error_continuous"][0] ** 2 - (0.25 - 1 / 128)) < 4 * EPS
+    # Quick check of one value: N = 16, (1 - 2/256)/4.
+    assert abs(data["error_continuous"][0] ** 2 - (0.25 - 1 / 512)) < 4 * EPS
 
 
 def test_the_same_study_gives_the_same_files(tmp_path):

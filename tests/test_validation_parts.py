@@ -42,7 +42,7 @@ def reference(id, N, form="half", convention="default"):
 @pytest.mark.parametrize("name", TRANSFORMS)
 def test_transforms_have_their_derivatives(name):
     function, slope = TRANSFORMS[name]
-    t, h = np.linspace(-3, 3, 41), 1e-5
+    t, h = np.linspace(-3, 3, 40), 1e-5  # without 0, where one of them has a kink
     # Central differences: h^2/6 times a third derivative of at most e^3, and roundings eps e^3/h.
     error = np.exp(3) * (h**2 / 6 + 2 * EPS / h)
     assert np.abs((function(t + h) - function(t - h)) / (2 * h)).tolist() == pytest.approx(
@@ -272,3 +272,82 @@ def test_quantities_are_rearranged_together():
     turned = stored.mapped(lambda array: array[::-1])
     assert turned.values.tolist() == [3, 2, 1, 0] and turned.spacing.tolist() == [0.375, 0.25, 0.125, 0]
     assert stored.reshaped(2, 2).values.shape == (2, 2)
+
+
+# --- parts: errors and their bounds in one unit --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+def test_errors_and_bounds_of_a_part_are_in_one_unit(dtype):
+    """max_error and bound are absolute, excess is their ratio entry by entry, max_relative_error is over the truth."""
+    truth = reference("s4d-lin", 16).Lambda
+    off = truth.astype(np.complex128).copy()
+    off[2] += 1e-3j
+    part = finding({"Lambda": off.astype(dtype)}).parts["Lambda"]
+    u = 2.0**-24 if dtype is np.complex64 else 2.0**-53
+    assert part.verdict == "deviates"
+    # c = 2: the stored number is rounded to u times its modulus, real and imaginary part apart.
+    assert abs(part.max_error - 1e-3) <= 2 * u * np.abs(truth[2])
+    assert abs(part.max_relative_error - 1e-3 / np.abs(truth[2])) <= 2 * u
+    bound = 4 * u * np.abs(truth) + np.abs(quantity(off.astype(dtype), np.dtype(dtype).name).spacing)
+    assert part.bound == pytest.approx(bound.max(), rel=1e-12)
+    assert part.excess == pytest.approx(1e-3 / bound[2], rel=4 * u * np.abs(truth[2]) / 1e-3)
+    right = finding({"Lambda": truth.astype(dtype)}).parts["Lambda"]
+    assert right.excess <= 1 and right.max_error <= right.bound
+
+
+# --- LegS with indices from 1, and with both ------------------------------------------------------------------------------
+
+
+def one_indexed(N, form):
+    """LegS with n = 1..N by the eigenvectors of its normal part: Lambda, P, B."""
+    root = np.sqrt(2 * np.arange(1, N + 1) + 1)
+    A = -np.tril(np.outer(root, root), -1) - np.diag(np.arange(1, N + 1) + 1.0)
+    P = root / np.sqrt(2)
+    frequencies, V = np.linalg.eigh(-1j * (A + np.outer(P, P) + np.eye(N) / 2))
+    keep = np.arange(N) >= (N // 2 if form == "half" else 0)
+    return {"Lambda": -0.5 + 1j * frequencies[keep], "P": (V.conj().T @ P)[keep, None], "B": (V.conj().T @ root)[keep]}
+
+
+@pytest.mark.parametrize("form", ["half", "all"])
+@pytest.mark.parametrize("N", [8, 9, 64])
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+def test_p_and_b_with_indices_from_1_are_known_within_a_computed_bound(N, form, dtype):
+    arrays = {name: part.astype(dtype) for name, part in one_indexed(N, form).items()}
+    found = finding(arrays)
+    assert {part.deviation for part in found.parts.values()} == {"D8"}
+    assert {part.verdict for part in found.parts.values()} == {"known-deviation"}
+    assert found.parts["P"].max_relative_error > 0.01  # told against LegS
+    # The largest eigenvalue, far from the others: its eigenvector is known to better than 1e-3 in single precision too.
+    at = int(np.argmax(np.abs(arrays["Lambda"])))
+    for name in ("P", "B"):
+        off = arrays | {name: arrays[name].copy()}
+        off[name][at] *= 1 + 1e-3
+        assert finding(off).parts[name].verdict == "deviates"
+
+
+@pytest.mark.parametrize("share", [0.0, 0.6, 0.8])
+def test_the_eigenvector_that_is_kept_of_two_zeros(share):
+    """D10: v* P and v* B have one share at the zero frequency; a P with another share is wrong."""
+    found = reference("fout", 8, "half, zeros paired", "s4")
+    at = int(np.flatnonzero(found.Lambda.imag == 0)[0])
+    whole = np.sqrt(2) * np.where(np.arange(4) == at, share, np.sqrt(0.5))
+    arrays = {"Lambda": found.Lambda, "P": found.low_rank * whole[:, None], "B": found.weight * whole}
+    assert finding(arrays).parts["P"].deviation == "D10"
+    wrong = arrays | {"P": arrays["P"] + 1e-6 * (np.arange(4) == at)[:, None]}
+    assert finding(wrong).parts["P"].verdict == "deviates"
+
+
+@pytest.mark.parametrize("N", [8, 64])
+def test_indices_from_0_and_1_together(N):
+    """S = A + P P^T whose entries are differences: right within the roundings of their terms, wrong beyond."""
+    n = np.arange(N)
+    root, P = np.sqrt(2 * n + 1), 0.5 * np.sqrt(2 * (n + 1) + 1)
+    S = -np.tril(np.outer(root, root), -1) - np.diag(n + 1.0) + 2 * np.outer(P, P)
+    part = finding({"A": S}).parts["A"]
+    assert (part.verdict, part.deviation) == ("known-deviation", "D9") and part.excess <= 1
+    shifted = finding({"A": S + 1e-6 * np.eye(N)}).parts["A"]
+    assert (shifted.verdict, shifted.cause) == ("deviates", "shift") and "1e-06" in shifted.why
+    one = S.copy()
+    one[2, 2] += 1e-9
+    assert finding({"A": one}).parts["A"].cause == "entry"

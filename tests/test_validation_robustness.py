@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import hippo_theory as ht
+from hippo_theory.discretizations import discretize_dense
 from hippo_theory.errors import InputError
+from hippo_theory.initializations import export_arrays
 from hippo_theory.validation import LAYOUTS, VERDICTS
 from hippo_theory.validation.layouts import StoredTensor
 from hippo_theory.validation.reading import layers
@@ -117,6 +119,31 @@ def test_what_cannot_be_parameters_is_unknown_with_the_reason():
     assert finding.verdict == "unknown" and "(4,) and (5,)" in finding.reason
 
 
+def test_complex_imaginary_parts_and_infinities_beside_numbers():
+    """Both were found among many small arrays: a warning of NumPy, and no finding."""
+    halves = {"inv_A_real": np.zeros(()), "A_imag": np.zeros((), np.complex64)}
+    (finding,) = findings(halves)
+    assert finding.verdict == "unknown" and "A_imag is complex" in finding.reason
+    assert not findings({"one": np.zeros(4), "other": np.full(4, np.inf, np.float16)})
+
+
+def test_a_low_rank_term_of_rank_zero_is_none():
+    arrays = export_arrays("fourier-diagonal", 5, "dplr", half=True)
+    assert arrays["P"].shape == (3, 0)
+    (finding,) = findings({name: arrays[name] for name in ("Lambda", "P", "B")})
+    assert finding.identified == "fourier-diagonal" and set(finding.parts) == {"Lambda", "B"}
+    (finding,) = findings({"A": np.zeros(1), "P": np.zeros((0, 1))})
+    assert "P" not in finding.parts
+    layout = {
+        "Lambda_re": np.full((3, 1), -0.5),
+        "Lambda_im": np.ones((3, 1)),
+        "B": np.ones((3, 1)),
+        "log_step": np.zeros(1),
+    }
+    (finding,) = findings(layout | {"P": np.zeros((3, 0))})
+    assert finding.verdict == "unknown" and "P is empty" in finding.reason
+
+
 def test_missing_partners_and_other_layers_give_nothing():
     assert not findings({"layer.Lambda_re": np.zeros(4)})
     assert not findings({"linear.weight": np.eye(64), "linear.bias": np.zeros(64), "norm.weight": np.ones(8)})
@@ -163,13 +190,100 @@ def test_unknown_names_are_found_by_shape_and_spectrum():
     lin, legs = ht.initialization("s4d-lin", 64).Lambda, ht.LegS(16)
     (finding,) = findings({"block.poles_of_mine": lin.astype(np.complex64)})
     assert (finding.identified, finding.verdict) == ("s4d-lin", "exact")
-    (finding,) = findings({"block.decay": lin.real, "block.frequency": lin.imag})
-    assert (finding.identified, finding.verdict) == ("s4d-lin", "exact")
-    (finding,) = findings({"block.log_decay": np.log(-lin.real), "block.frequency": lin.imag})
+    (finding,) = findings({"block.one": lin.real, "block.other": lin.imag})
+    assert (finding.identified, finding.verdict, finding.why) == ("s4d-lin", "exact", "")
+    (finding,) = findings({"block.one": np.log(-lin.real), "block.other": lin.imag})
     assert finding.identified == "s4d-lin" and finding.verdict in ("exact", "rounding")
+    assert finding.why == "read as Lambda = -exp(one) + i other"
     (finding,) = findings({"block.recurrent": legs.A.astype(np.float32)})
     assert (finding.identified, finding.verdict) == ("legs", "exact")
-    # What does not match is no finding, damaged or not.
-    assert not findings({"block.poles_of_mine": 1.1 * lin})
-    assert not findings({"block.recurrent": 3 * legs.A})
-    assert not findings({"block.recurrent": np.eye(16), "block.other": np.arange(64.0)})
+
+
+def views(Lambda):
+    """The same eigenvalues under names that nobody knows, in arrangements that no codebase has, and how each is read."""
+    real, imaginary = Lambda.real, Lambda.imag
+    yield {"m.z": np.stack([real, imaginary], axis=-1).astype(np.float16)}, ""
+    yield {"m.z": np.tile(Lambda, (3, 2, 1)).astype(np.complex64)}, ""
+    yield {"m.z": -Lambda}, "read as Lambda = -z"
+    yield {"m.one": np.tile(real[:, None], (1, 4)), "m.other": np.tile(imaginary[:, None], (1, 4))}, "states along the"
+    yield {"m.one": -real, "m.other": imaginary}, "read as Lambda = -one + i other"
+    yield {"m.one": np.log(np.expm1(-real)), "m.other": imaginary}, "read as Lambda = -softplus(one) + i other"
+    yield {"m.z": np.tile(Lambda.view(float), (4, 1))}, "read as Lambda = (z[..., ::2] + i z[..., 1::2])"
+
+
+@pytest.mark.parametrize("kind", range(7))
+@pytest.mark.parametrize(("id", "N"), [("s4d-legs", 14), ("s4d-lin", 32), ("s4d-inv", 100)])
+def test_arrangements_that_no_codebase_has(id, N, kind):
+    arrays, words = list(views(ht.initialization(id, N).Lambda))[kind]
+    (finding,) = findings(arrays)
+    assert finding.identified == id and finding.N == N and finding.verdict in ("exact", "rounding")
+    assert finding.why.startswith(words) and bool(finding.why) == bool(words)
+
+
+@pytest.mark.parametrize("method", ["zoh", "bilinear"])
+@pytest.mark.parametrize("step", [0.013, 0.1])  # at 0.1 the phases are wound around the circle
+def test_multipliers_show_the_system_and_the_step(method, step):
+    Lambda = ht.initialization("s4d-lin", 64).Lambda
+    z = step * Lambda
+    multipliers = np.exp(z) if method == "zoh" else (1 + z / 2) / (1 - z / 2)
+    (finding,) = findings({"Lambda_bar": multipliers})
+    assert (finding.identified, finding.N, finding.verdict) == ("s4d-lin", 64, "rounding")
+    assert f"discretized by {method} with the step {step}" in finding.reason
+    moved = multipliers.copy()
+    moved[5] *= 1 + 1e-6
+    assert findings({"Lambda_bar": moved})[0].verdict != "rounding"
+
+
+def test_discretized_and_scaled_matrices_under_unknown_names():
+    legs = ht.LegS(16)
+    Abar, _ = discretize_dense(legs.A, legs.B, "bilinear", 0.013)
+    (finding,) = findings({"cell.recurrent": Abar.astype(np.float32)})
+    assert (finding.identified, finding.verdict) == ("legs", "rounding")
+    assert "discretized by bilinear with the step 0.013" in finding.reason
+    (finding,) = findings({"cell.recurrent": (0.37 * legs.A).astype(np.float32)})
+    assert (finding.identified, finding.verdict, finding.cause) == ("legs", "deviates", "factor")
+    assert "0.37 times" in finding.reason
+    (finding,) = findings({"cell.recurrent": np.tile(legs.A, (6, 1, 1))})
+    assert (finding.identified, finding.verdict) == ("legs", "exact")
+
+
+def test_states_of_a_known_layout_along_the_other_axis():
+    columns = {"blk.A_log": np.tile(np.log(np.arange(1, 17)), (64, 1)).T.astype(np.float32)}
+    (finding,) = findings(columns)
+    assert (finding.identified, finding.N, finding.heads, finding.verdict) == ("mamba-real", 16, 64, "exact")
+    assert "states along the last axis, here they lie along the first" in finding.why
+
+
+@pytest.mark.parametrize(
+    ("damage", "cause"),
+    [
+        (lambda z: 2 * z, "factor"),
+        (lambda z: np.where(np.arange(len(z)) == 3, 1.1 * z, z), "entry"),
+        (lambda z: z.real + 2j * z.imag, "factor"),
+        (lambda z: -1.0 + 1j * z.imag, "real"),
+    ],
+    ids=["time scale", "one entry", "imaginary parts", "real part"],
+)
+def test_damage_under_unknown_names_is_named_where_the_numbers_decide(damage, cause):
+    (finding,) = findings({"m.z": damage(ht.initialization("s4d-legs", 64).Lambda)})
+    assert (finding.identified, finding.verdict, finding.cause) == ("s4d-legs", "deviates", cause)
+
+
+def others():
+    """Numbers of other models that look a little like parameters."""
+    n = np.arange(64.0)
+    rng = np.random.default_rng(0)
+    yield "positions", {"p.n": n[:32], "p.zeros": np.zeros(32), "p.ones": np.ones(32), "p.half": np.full(32, -0.5)}
+    yield "frequencies", {"f.freqs": np.pi * n, "f.bias": np.zeros(64)}
+    yield "rotations", {"r.inv_freq": 1e4 ** (-n / 64), "r.scale": np.ones(64)}
+    yield "masks", {"a.mask": np.tril(np.ones((64, 64))), "a.other": -np.tril(np.ones((64, 64)))}
+    yield "slopes", {"alibi.slopes": -np.arange(1.0, 17)}
+    yield "units", {"x.proj": np.eye(64), "x.shift": np.diag(np.ones(31), -1)}
+    yield "fourier", {"fft.twiddles": np.exp(2j * np.pi * n / 64), "fft.W": np.exp(2j * np.pi * np.outer(n, n) / 64)}
+    yield "random", {"x.rec": rng.standard_normal((64, 64)) / 8, "x.z": rng.standard_normal((4, 32, 2))}
+    yield "boxes", {"x.anchors": rng.uniform(0, 1, (300, 2)), "x.grid": np.stack([np.zeros(32), np.arange(32)], -1)}
+
+
+@pytest.mark.parametrize("arrays", [pytest.param(arrays, id=name) for name, arrays in others()])
+def test_numbers_of_other_models_are_no_findings(arrays):
+    assert not findings(arrays)

@@ -35,6 +35,7 @@ __all__: list[str] = []
     corruptions=[{"half": Fraction(1, 2) + Fraction(1, 10**6)}, {"shift": 1}],
     tags=("legs", "diagonal", "exact"),
     related=("core.legs.laplace",),
+    figure="transfer-spikes",
 )
 class DiagonalInterpolation:
     """Exact rationals, in the basis x_n / R_n, where A is -(2k+1), n > k, and -(n+1), and B is 1."""
@@ -101,6 +102,7 @@ def _solved(matrix: list[list[Fraction]], right: Fraction) -> list[Fraction]:
     corruptions=[{"half": Fraction(1000001, 2000000)}, {"one": Fraction(1000001, 1000000)}, {"sign": -1}, {"gain": 1}],
     tags=("diagonal", "exact"),
     related=("core.diag.exact", "core.rank1.lagt", "core.rank1.fout"),
+    figure="rank-one-perturbations",
 )
 class RankOneFactor:
     """(sI - S) X = B - BB^T X/2 = B (1 - (1-q)/2), so that X is a multiple of (sI - S)^-1 B."""
@@ -142,6 +144,7 @@ class RankOneFactor:
     corruptions=[{"one": Fraction(1000001, 1000000)}, {"sign": -1}, {"pole": Fraction(1000001, 1000000)}],
     tags=("legs", "diagonal"),
     related=("core.rank1", "core.legs.laplace", "core.legs.blaschke"),
+    figure="transfer-spikes",
 )
 class DiagonalTransfer:
     """Products against a dense solve."""
@@ -190,6 +193,7 @@ class DiagonalTransfer:
     ],
     tags=("legs", "diagonal", "spectrum"),
     related=("core.diag.phase", "core.diag.asym"),
+    figure="spectra",
 )
 class DiagonalSpectrum:
     """Eigenvalues sorted by imaginary part, the nonnegative ones, largest first."""
@@ -253,6 +257,7 @@ class DiagonalSpectrum:
     corruptions=[{"turn": Fraction(500001, 1000000)}, {"step": 1}, {"top": 0}],
     tags=("legs", "diagonal", "spectrum"),
     related=("core.diag.spectrum", "core.diag.phase.gamma", "core.diag.slope"),
+    figure="spectra",
 )
 class PhaseEquation:
     """The package finds the roots from log-gammas or rising factorials."""
@@ -281,16 +286,14 @@ class PhaseEquation:
         r"\log\Gamma(\frac12+i\omega)]$."
     ),
     source=DERIVED,
-    domain=(
-        "N = 1, 2, 3, 8, 50, eight w from 1/8 to 1000, balls of 200 bits; every N by induction from N = 1, as "
-        "checked by the steps"
-    ),
+    domain=("N = 1, 2, 3, 8, 50, seven w from 1/8 to 1000, balls of 200 bits"),
     routes=("log-gammas of python-flint", "the sum"),
     relation=EQUAL,
     expected="CERTIFIED",
     corruptions=[{"half": Fraction(500001, 1000000)}, {"scale": Fraction(1000001, 1000000)}, {"size": 1}],
     tags=("legs", "spectrum"),
     related=("core.diag.phase", "core.diag.slope"),
+    figure="spectra",
 )
 class PhaseGamma:
     """O(1) operations a root."""
@@ -333,6 +336,7 @@ class PhaseGamma:
     corruptions=[{"half": Fraction(500001, 1000000)}, {"square": 1}, {"digamma": Fraction(500001, 1000000)}],
     tags=("legs", "spectrum"),
     related=("core.diag.phase",),
+    figure="spectra",
 )
 class PhaseSlope:
     """Both expressions against the derivative."""
@@ -389,6 +393,7 @@ class PhaseSlope:
     ],
     tags=("legs", "diagonal", "vectors"),
     related=("core.diag.weights",),
+    figure="eigenvalue-asymptotics",
 )
 class DiagonalVectors:
     """Ratios v_n / v_0, then squares of moduli of the unit vector."""
@@ -455,6 +460,7 @@ def _root(N: int, index: int) -> Any:
     corruptions=[{"two": Fraction(2000002, 1000000)}, {"half": Fraction(500001, 1000000)}],
     tags=("legs", "diagonal", "vectors"),
     related=("core.diag.vectors", "core.diag.cayley"),
+    figure="eigenvalue-asymptotics",
 )
 class DiagonalWeights:
     """B^T (sI-S)^-1 B = 1 - det(sI - S - B B^T)/det(sI - S), all in the basis x_n / R_n."""
@@ -502,6 +508,7 @@ class DiagonalWeights:
     ],
     tags=("legs", "diagonal", "transfer"),
     related=("core.rank1", "core.diag.weights"),
+    figure="transfer-spikes",
 )
 class DiagonalCayley:
     """At a pole: q_N, then the residue."""

@@ -71,6 +71,7 @@ def _scaled(value: Any, n: int, m: int) -> Fraction:
     ],
     tags=("legs", "diagonal", "exact", "l2"),
     related=("core.diag.l2.gram", "core.diag.l2.orthogonal", "core.diag.exact"),
+    figure="error-against-size",
 )
 class SquaredDistance:
     """For the last component N = 1..6: 1/12, 9/56, 85/252, 1477/2272, 26559/25300, 99407/66600."""
@@ -116,6 +117,7 @@ class SquaredDistance:
     corruptions=[{"half": Fraction(1000001, 2000000)}, {"beside": Fraction(1000001, 2000000)}, {"shift": 2}],
     tags=("legs", "exact", "l2"),
     related=("core.diag.l2.gram",),
+    figure="gramians",
 )
 class FullGram:
     """R_n R_m W_nm is rational."""
@@ -160,6 +162,7 @@ class FullGram:
     ],
     tags=("legs", "diagonal", "exact", "l2"),
     related=("core.diag.l2.norm", "core.diag.l2.full", "core.diag.l2.last"),
+    figure="gramians",
 )
 class ErrorGram:
     """In the basis x_n / R_n, where A is integer and W_nm / (R_n R_m) rational."""
@@ -213,6 +216,7 @@ class ErrorGram:
     corruptions=[{"corner": 0}, {"shift": 2}, {"top": 1}, {"scale": Fraction(1000001, 1000000)}],
     tags=("legs", "diagonal", "exact", "l2"),
     related=("core.diag.l2.gram",),
+    figure="gramians",
 )
 class LastRow:
     """Times R_m R_(N-1)."""
@@ -268,6 +272,7 @@ class LastRow:
     corruptions=[{"half": Fraction(1000001, 2000000)}, {"last": 1}],
     tags=("legs", "diagonal", "exact", "l2"),
     related=("core.diag.l2.gram",),
+    figure="error-against-size",
 )
 class ErrorOrthogonality:
     """With `last` = 1 the statement would speak of m = N-1 too."""

@@ -43,6 +43,7 @@ def sizes(effort: str, quick: tuple[int, ...], full: tuple[int, ...]) -> tuple[i
     expected="CERTIFIED",
     corruptions=[{"gain": 2}, {"component": 1}],
     tags=("legs", "exact"),
+    figure="time-scales",
 )
 class LegsUnit:
     """Integers, in the basis x_n / R_n."""
@@ -75,6 +76,7 @@ class LegsUnit:
     corruptions=[{"zero": Fraction(1, 10**6)}, {"pole": 2}, {"scale": Fraction(1000001, 1000000)}, {"root": 0}],
     tags=("legs", "transfer"),
     related=("core.legs.blaschke",),
+    figure="transfer-spikes",
 )
 class LegsLaplace:
     """A product against a dense solve."""
@@ -120,7 +122,7 @@ class LegsLaplace:
     domain=(
         "n = 0, ..., 16, each at n + 3 points s, which decide a rational function of degree n + 1: exact for all s"
     ),
-    routes=("the product", "integral of the polynomial term by term, coefficients by python-flint"),
+    routes=("the product", "integral of the polynomial term by term, coefficients by sympy"),
     relation=IDENTICAL,
     expected="CERTIFIED",
     corruptions=[{"zero": Fraction(1, 10**6)}, {"pole": 2}, {"scale": Fraction(1000001, 1000000)}],
@@ -157,23 +159,24 @@ class LegsMellin:
     "core.legs.laplace.axis",
     title="The modulus of the transfer functions of LegS on the imaginary axis",
     statement=(
-        r"$|X_n(i\omega)|^2 = \frac{(2n+1)\,\omega^2}{(n^2+\omega^2)((n+1)^2+\omega^2)}$ for every $n$ and real "
-        r"$\omega$; $\frac{1}{1+\omega^2}$ for $n = 0$."
+        r"LegS, $X = (sI-A)^{-1}B$: $|X_n(i\omega)|^2 = \frac{(2n+1)\,\omega^2}{(n^2+\omega^2)((n+1)^2+\omega^2)}$ "
+        r"for every $n$ and real $\omega \ne 0$; $\frac{1}{1+\omega^2}$ for $n = 0$."
     ),
     source=DERIVED,
     domain="every n by induction, with symbols n and w; n = 0",
     routes=(
         "the formula and its ratio at n and n-1",
-        "the factor by which the product for X_n grows, times its conjugate",
+        "the rows n and n - 1 of (sI - A) X = B, solved for X_n / X_(n-1); that factor times its conjugate",
     ),
     relation=IDENTICAL,
     expected="PROVED",
     corruptions=[{"gain": Fraction(2000002, 1000000)}, {"shift": 2}, {"power": 1}, {"first": 2}],
     tags=("legs", "transfer", "exact"),
     related=("core.legs.laplace",),
+    figure="transfer-spikes",
 )
 class LegsAxisModulus:
-    """X_n / X_(n-1) = (R_n / R_(n-1)) (s - n + 1) / (s + n + 1), X_0 = 1/(s+1)."""
+    """With X_n = R_n y_n row n reads (s + n + 1) y_n + sum_(k<n) (2k+1) y_k = 1, row 0 (s + 1) y_0 = 1."""
 
     def cases(effort: str) -> Iterator[Case]:
         yield {"step": "n = 0"}
@@ -203,29 +206,42 @@ class LegsAxisModulus:
         if case["step"] == "n = 0":
             return [sympy.cancel(sympy.expand(1 / sympy.expand((1 + s) * (1 - s))))]
         index = 1 if case["step"] == "n = 1" else n
-        top = sympy.expand((s - index + 1) * (-s - index + 1))
-        bottom = sympy.expand((s + index + 1) * (-s + index + 1))
-        return [sympy.cancel((2 * index + 1) * top / ((2 * index - 1) * bottom))]
+        point, earlier, before, unknown = sympy.symbols("s y S z")
+        # Row n less row n - 1; the sum over k < n is that over k < n - 1 and (2n-1) y_(n-1).
+        upper = (point + index) * earlier + before - 1
+        lower = (point + index + 1) * unknown + before + (2 * index - 1) * earlier - 1
+        (solution,) = sympy.solve(lower - upper, unknown)
+        factor = sympy.cancel(solution / earlier)
+        square = [
+            sympy.expand(side)
+            for side in sympy.fraction(sympy.together(factor.subs(point, s) * factor.subs(point, -s)))
+        ]
+        return [sympy.cancel((2 * index + 1) * square[0] / ((2 * index - 1) * square[1]))]
 
 
 @claim(
     "core.legs.blaschke",
     title="The inner function of LegS is a Blaschke product",
     statement=(
-        r"$q_N(s) = 1 - B^T(sI-A)^{-1}B = \prod_{k=0}^{N-1}\frac{s-k}{s+k+1}$, by induction on $N$: $q_{N+1} = "
-        r"q_N - R_N X_N$."
+        r"LegS: $q_N(s) = 1 - B^T(sI-A)^{-1}B = \prod_{k=0}^{N-1}\frac{s-k}{s+k+1}$ for every $N$ and every $s$ that is "
+        r"no pole, by induction on $N$: row $N$ of $(sI-A)X = B$ reads $(s+N+1)X_N = R_Nq_N$, and $q_{N+1} = q_N - "
+        r"R_NX_N$. So $X_n = R_nq_n/(s+n+1)$ for every $n$, which is core.legs.laplace."
     ),
     source=DERIVED,
     domain="every N by induction, symbols N and s; the base N = 1",
-    routes=("ratio of neighbouring products", "one minus R_N X_N / q_N with X_N in closed form (core.legs.laplace)"),
+    routes=(
+        "ratio of neighbouring products",
+        "row N of (sI - A) X = B with the entries of A, solved for X_N by sympy; q_(N+1) = q_N - R_N X_N, over q_N",
+    ),
     relation=IDENTICAL,
     expected="PROVED",
     corruptions=[{"zero": Fraction(1, 10**6)}, {"pole": 2}, {"sign": -1}],
     tags=("legs", "transfer", "exact"),
     related=("core.legs.laplace", "core.legs.blaschke.dense", "core.legs.blaschke.modulus"),
+    figure="transfer-spikes",
 )
 class LegsBlaschke:
-    """X_N = R_N q_N / (s + N + 1), because both are products over the same zeros and poles."""
+    """In the basis x_n / R_n the sum over k < N in row N is B^T X of size N, that is 1 - q_N."""
 
     def cases(effort: str) -> Iterator[Case]:
         yield {"N": 1}
@@ -240,7 +256,9 @@ class LegsBlaschke:
         s, N = sympy.symbols("s N")
         if case["N"] == 1:  # A = -1, B = 1
             return [sympy.cancel(1 - 1 / (s + 1))]
-        return [sympy.cancel(1 - (2 * N + 1) / (s + N + 1))]
+        q, y = sympy.symbols("q y")
+        (solution,) = sympy.solve((s + N + 1) * y + (1 - q) - 1, y)
+        return [sympy.cancel((q - (2 * N + 1) * solution) / q)]
 
 
 @claim(
@@ -258,6 +276,7 @@ class LegsBlaschke:
     corruptions=[{"zero": 1}, {"pole": 0}],
     tags=("legs", "transfer", "exact"),
     related=("core.legs.blaschke",),
+    figure="transfer-spikes",
 )
 class LegsBlaschkeDense:
     """q = det(sI - A - B B^T) / det(sI - A), the matrix determinant lemma."""
@@ -287,8 +306,8 @@ class LegsBlaschkeDense:
     "core.legs.blaschke.modulus",
     title="The inner function on the imaginary axis, and reflected",
     statement=(
-        r"$|q_N(i\omega)|^2 = \frac{\omega^2}{\omega^2+N^2}$ and $q_N(s)q_N(-s) = \frac{s^2}{s^2-N^2}$ for every "
-        r"$N$."
+        r"$q_N(s) = \prod_{k=0}^{N-1}\frac{s-k}{s+k+1}$ (core.legs.blaschke) has $|q_N(i\omega)|^2 = "
+        r"\frac{\omega^2}{\omega^2+N^2}$ for real $\omega$ and $q_N(s)q_N(-s) = \frac{s^2}{s^2-N^2}$, for every $N$."
     ),
     source=DERIVED,
     domain="every N by induction, symbols N and s; on the axis s = i w the first is the second",
@@ -301,6 +320,7 @@ class LegsBlaschkeDense:
     corruptions=[{"size": Fraction(1000001, 1000000)}, {"power": 1}, {"sign": 1}],
     tags=("legs", "transfer", "exact"),
     related=("core.legs.blaschke",),
+    figure="transfer-spikes",
 )
 class LegsBlaschkeModulus:
     """q_(N+1)(s) / q_N(s) = (s-N)/(s+N+1)."""
@@ -336,36 +356,44 @@ class LegsBlaschkeModulus:
     "core.legs.blaschke.energy",
     title="The transfer functions of LegS share their energy with the inner function",
     statement=(
-        r"$\sum_{n<N}|X_n(s)|^2 = \frac{1-|q_N(s)|^2}{1+2\,\Re s}$ for every $N$ and every $s$ with $\Re s > "
-        r"-\frac12$."
+        r"LegS, $X = (sI-A)^{-1}B$ and $q_N = 1 - B^TX$ (core.legs.blaschke): $\sum_{n<N}|X_n(s)|^2 = "
+        r"\frac{1-|q_N(s)|^2}{1+2\,\Re s}$ for every $N$ and every $s$ with $\Re s > -\frac12$."
     ),
     source=DERIVED,
     domain="every N by induction, with symbols N and s = x + i y",
     routes=(
         "the increment of the right side, over the squared modulus of q_N",
-        "X_N / q_N = R_N / (s + N + 1), squared",
+        "X_N / q_N from row N of (sI - A) X = B (for N = 0 X_0 from A = -1), times its conjugate",
     ),
     relation=IDENTICAL,
     expected="PROVED",
     corruptions=[{"one": Fraction(1000001, 1000000)}, {"twice": Fraction(2000002, 1000000)}, {"sign": 1}],
     tags=("legs", "transfer", "exact"),
     related=("core.legs.blaschke",),
+    figure="transfer-spikes",
 )
 class LegsEnergy:
-    """At N = 0 both sides are 0."""
+    """The start N = 1, where q_0 = 1, and the step."""
 
     def cases(effort: str) -> Iterator[Case]:
+        yield {"N": 1}
         yield {"N": "N + 1"}
 
     def claimed(case: Case, *, one: Fraction = Fraction(1), twice: Fraction = Fraction(2), sign: int = -1) -> list[Any]:
         x, y, N = sympy.symbols("x y N", real=True)
+        N = sympy.Integer(0) if case["N"] == 1 else N
         ratio = ((x - N) ** 2 + y**2) / ((x + N + 1) ** 2 + y**2)  # of the squared moduli of q_(N+1) and q_N
         return [sympy.cancel(sign * (ratio - 1) / (sympy.Rational(one) + sympy.Rational(twice) * x))]
 
     def computed(case: Case) -> list[Any]:
         x, y, N = sympy.symbols("x y N", real=True)
-        s = x + sympy.I * y
-        return [sympy.cancel((2 * N + 1) / sympy.expand((s + N + 1) * (x - sympy.I * y + N + 1)))]
+        s, q, unknown = sympy.symbols("s q z")
+        if case["N"] == 1:  # (s + 1) X_0 = 1
+            return [sympy.cancel(1 / sympy.expand((x + sympy.I * y + 1) * (x - sympy.I * y + 1)))]
+        (solution,) = sympy.solve((s + N + 1) * unknown + (1 - q) - 1, unknown)
+        bottom = sympy.denom(sympy.cancel(solution / q))  # X_N / (R_N q_N) = 1 / bottom
+        both = sympy.expand(bottom.subs(s, x + sympy.I * y) * bottom.subs(s, x - sympy.I * y))
+        return [sympy.cancel((2 * N + 1) / both)]
 
 
 @claim(
@@ -387,6 +415,7 @@ class LegsEnergy:
         {"root": 3},
     ],
     tags=("legs", "exact"),
+    figure="family-tree-matrices",
 )
 class LegsFactors:
     """D L D has the entries R_n R_k."""

@@ -1,7 +1,7 @@
 """Which rows of the notes on the papers have claims, and why the others have none.
 
 `rows.toml` lists the rows, each with the reason where nothing in it can be decided by computation; a claim belongs to the
-row whose id begins its own. Of a row for two statements (``ptd.thm4/5``) the first number is the id.
+row with the longest id that begins its own. Of a row for two statements (``ptd.thm4/5``) the first number is the id.
 """
 
 from __future__ import annotations
@@ -15,7 +15,25 @@ from hippo_theory.claims.registry import load_claims
 __all__ = ["CoveredRow", "coverage"]
 
 
-_NAMES = {"dfout": "fb.dfout"}  # a row without a paper's name
+# Rows without their paper's name.
+_NAMES = {
+    "dfout": "fb.dfout",
+    **{
+        row: f"s6.{row}"
+        for row in (
+            "lti.keepn",
+            "haar.rate",
+            "fourier.rate",
+            "s4d.rate",
+            "mqar.s6",
+            "mqar.jl",
+            "mqar.n2",
+            "mqar.joint",
+            "mqar.s4d",
+            "mqar.info",
+        )
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -48,8 +66,10 @@ def coverage() -> tuple[CoveredRow, ...]:
     rows = tomllib.loads(Path(__file__).with_name("rows.toml").read_text())["rows"]
     claims = load_claims()
 
-    def of(row: str) -> tuple[str, ...]:
-        name = _NAMES.get(row, row.split("/")[0])
-        return tuple(id for id in claims if id == name or id.startswith(f"{name}."))
-
-    return tuple(CoveredRow(row, of(row), why) for row, why in rows.items())
+    names = {row: _NAMES.get(row, row.split("/")[0]) for row in rows}
+    owners: dict[str, list[str]] = {row: [] for row in rows}
+    for id in claims:
+        beginning = [row for row, name in names.items() if id == name or id.startswith(f"{name}.")]
+        if beginning:
+            owners[max(beginning, key=lambda row: len(names[row]))].append(id)
+    return tuple(CoveredRow(row, tuple(owners[row]), why) for row, why in rows.items())

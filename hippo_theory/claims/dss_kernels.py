@@ -160,6 +160,7 @@ def _softmax_counterexample(effort: str) -> tuple[list[dict[str, Any]], bool]:
     ),
     tags=("dss", "kernel", "softmax"),
     related=("dss.prop1.a", "dss.softmax.sum"),
+    figure="dss-softmax",
 )
 class SoftmaxForm:
     """The discretization of a mode with the stated input, against the lags summed one by one."""
@@ -228,6 +229,7 @@ class SoftmaxForm:
     corruptions=[{"sign": 1}, {"one": 1 + _MILLIONTH}, {"rate": 1 + _MILLIONTH}, {"turn": -1}, {"shift": 1}],
     tags=("dss", "s4d", "kernel"),
     related=("dss.prop1.a",),
+    figure="discretization-maps",
 )
 class DssExponential:
     """One complex mode against a real rotation."""
@@ -290,6 +292,7 @@ class DssExponential:
     corruptions=[{"last": 0}, {"sign": 1}, {"scale": 1 + _MILLIONTH}],
     tags=("dss", "softmax", "exact"),
     related=("dss.prop1.b",),
+    figure="dss-softmax",
 )
 class SoftmaxRecurrence:
     """Rational functions of z and of the inputs."""

@@ -37,6 +37,7 @@ _HALF = sympy.Rational(1, 2)
     corruptions=[{"one": 1 + _PART}, {"shift": 1}, {"pole": 1 + _PART}],
     tags=("dss", "softmax", "exact"),
     related=("dss.prop1.b", "dss.stable.softmax"),
+    figure="dss-softmax",
 )
 class SoftmaxSum:
     """Induction over L."""
@@ -78,6 +79,7 @@ class SoftmaxSum:
     corruptions=[{"last": 0}, {"sign": 1}, {"one": 1 + _PART}],
     tags=("dss", "softmax", "exact"),
     related=("dss.softmax.sum",),
+    figure="dss-softmax",
 )
 class StableSoftmax:
     """Rational functions."""
@@ -116,6 +118,7 @@ class StableSoftmax:
     expected="PROVED",
     corruptions=[{"bias": -(1 + _PART)}, {"half": _HALF * (1 + _PART)}, {"place": 1 + _PART}],
     tags=("dss", "softmax", "exact"),
+    figure="dss-softmax",
 )
 class RegularizedReciprocal:
     """Calculus with symbols."""
@@ -168,6 +171,7 @@ class RegularizedReciprocal:
     corruptions=[{"first": 1 + _PART}, {"slope": 2 * (1 + _PART)}, {"center": 0}, {"rate": -1 - _PART}, {"mass": 1}],
     tags=("dss", "softmax", "exact"),
     related=("dss.softmax.sum",),
+    figure="dss-softmax",
 )
 class SoftmaxLimits:
     """Coefficients 0 and 1 at z = e^x = 0, at 1/z = 0, and in x at x = 0."""
@@ -237,6 +241,7 @@ def _quotient(above: list[Any], below: list[Any]) -> list[Fraction]:
     corruptions=[{"real": Fraction(-1, 2) - _MILLIONTH}, {"factor": 1}, {"scale": 1 + _MILLIONTH}, {"sign": -1}],
     tags=("dss", "legs", "spectrum"),
     related=("s4d.conj5",),
+    figure="spectra",
 )
 class SkewHippo:
     """The phase equation against a dense matrix."""

@@ -37,6 +37,7 @@ SMALL = Fraction(1000001, 1000000)
     corruptions=[{"diagonal": 2}, {"slope": 1}, {"offset": 2}],
     tags=("legs", "symbolic"),
     related=("hippo.thm2.legs.integrals", "hippo.legendre.shifted"),
+    figure="family-tree-matrices",
 )
 class LegsTheorem:
     """The step is divided by a(n+1, k), so that its quotients are regular for k = 0, ..., n+1."""
@@ -78,9 +79,9 @@ class LegsTheorem:
     statement=r"For $f(x) = x^j$: $t c_n'(t) = -\sum_k A_{nk} c_k(t) + B_n f(t)$ for every $t > 0$, with"
     r" $A_{nn} = n+1$, $A_{nk} = R_n R_k$ for $n > k$ and $B_n = R_n$; in $c_n/R_n$ the entries are $2k+1$ and $1$.",
     source="HiPPO, Theorem 2",
-    domain="all n < 12 and j < 12 (full: 32), exact rationals; both sides are multiples of $t^j$, so every t",
+    domain="all n < 12 and j < 12 (full: 32), exact rationals; both sides are multiples of t^j, so every t",
     routes=(
-        "the equation, with the moments $\\prod (j-k) / \\prod (j+k)$ of the powers",
+        "the equation, with the moments prod (j-k) / prod (j+k) of the powers",
         "the derivative of the integral, coefficient by coefficient",
     ),
     relation=IDENTICAL,
@@ -96,6 +97,7 @@ class LegsTheorem:
     ],
     tags=("legs", "exact"),
     related=("hippo.thm2.legs", "hippo.issue11"),
+    figure="family-tree-matrices",
 )
 class LegsIntegrals:
     """States over R_n t^j."""
@@ -150,13 +152,14 @@ class LegsIntegrals:
     statement=r"LegS: $B_n f(t) = t c_n'(t) + \sum_k A_{nk} c_k(t)$ gives $B_n = R_n = \sqrt{2n+1}$, not $2 R_n$"
     r" (which results where the boundary term of the derivative is counted twice).",
     source="hippo-code, issue 11, on a derivation of $B = 2 R_n$ in an appendix of the LSSL paper; HiPPO, Theorem 2",
-    domain="n < 10 (full: 24), tested on $f(x) = x^j$, j < 10 (full: 24), exact rationals, every t",
+    domain="n < 10 (full: 24), tested on f(x) = x^j, j < 10 (full: 24), exact rationals, every t",
     routes=("the vector, over R_n", "exact integration of c_n, of its derivative and of A c, with P_n from Rodrigues"),
     relation=IDENTICAL,
     expected="CERTIFIED",
     corruptions=[{"gain": Fraction(2)}, {"gain": SMALL}],
     tags=("legs", "exact", "erratum"),
     related=("hippo.thm2.legs",),
+    figure="family-tree-matrices",
 )
 class LegsInput:
     """B_n/R_n from the equation itself."""
@@ -226,7 +229,7 @@ LEGT_WIDER = Counterexample(
     source="HiPPO, Theorem 1 (normalization $\\lambda_n = 1$)",
     domain="N = 1, ..., 12 (full: 24), every polynomial of degree below N, every t and theta, exact rationals",
     routes=(
-        "the equation, with closed moments of $(y-1)^l$; t and theta drop out by homogeneity",
+        "the equation, with closed moments of (y-1)^l; t and theta drop out by homogeneity",
         "the derivative of the integral, with explicit coefficients",
     ),
     relation=IDENTICAL,
@@ -235,6 +238,7 @@ LEGT_WIDER = Counterexample(
     counterexample=LEGT_WIDER,
     tags=("legt", "exact"),
     related=("hippo.thm1.legt.lmu", "s4.nplr.legt"),
+    figure="family-tree-matrices",
 )
 class LegtTheorem:
     """For f = (x - t)^l at any moment: l c_n[(y-1)^(l-1)] = -(A c)_n[(y-1)^l] + B_n 0^l, states over R_n."""
@@ -301,6 +305,7 @@ class LegtTheorem:
     corruptions=[{"factor": 1}, {"offset": 2}, {"parity": 1}, {"inside": 2}, {"outside": 1}],
     tags=("legt", "symbolic"),
     related=("hippo.thm1.legt", "hippo.legendre.derivative"),
+    figure="family-tree-matrices",
 )
 class LegtExact:
     """Entries of A over R_n R_k; the step over a(n+1, k+1)."""
@@ -359,6 +364,7 @@ class LegtExact:
     counterexample=LEGT_WIDER,
     tags=("legt", "lmu", "exact"),
     related=("hippo.thm1.legt",),
+    figure="family-tree-matrices",
 )
 class LmuTheorem:
     """As for LegT, with f = (x - t)^l."""
@@ -407,6 +413,7 @@ class LmuTheorem:
     corruptions=[{"diagonal": 2}, {"below": 2}, {"gain": 2}],
     tags=("lagt", "symbolic"),
     related=("hippo.thm1.lagt.general",),
+    figure="family-tree-matrices",
 )
 class LagtTheorem:
     """L_n = sum_k (-1)^k binom(n,k) s^k/k!; the step is divided by the coefficient of s^k in L_(n+1)."""
@@ -470,6 +477,7 @@ class LagtTheorem:
     ],
     tags=("lagt",),
     related=("hippo.thm1.lagt",),
+    figure="family-tree-matrices",
 )
 class LagtGeneral:
     """The family holds the similar system: A' = L^-1 A L, B' = L^-1 B, so its kernels are those above over L_n."""

@@ -75,6 +75,7 @@ class Gate:
     corruptions=[{"later": 0}, {"weight": 0}, {"sign": 1}, {"input_index": 1}, {"scale": 2}],
     tags=("legs", "symbolic", "discretization"),
     related=("hippo.legs.disc.conventions",),
+    figure="discretization-maps",
 )
 class StepSize:
     """One letter a for A, b for B f."""
@@ -118,6 +119,7 @@ class StepSize:
     corruptions=[{"scale": 2}, {"shift": 2}, {"sign": -1}],
     tags=("legs", "symbolic", "discretization", "conventions"),
     related=("hippo.legs.disc", "hippo.legs.disc.drift"),
+    figure="discretization-maps",
 )
 class IndexConventions:
     """One letter r for the common right side."""
@@ -171,6 +173,7 @@ def _drift_is_unbounded(effort: str) -> tuple[list[dict[str, Any]], bool]:
     counterexample=Counterexample(r"After $L$ steps the two conventions differ by $O(1/L)$.", _drift_is_unbounded),
     tags=("legs", "exact", "discretization", "conventions"),
     related=("hippo.legs.disc.conventions",),
+    figure="discretization-maps",
 )
 class IndexDrift:
     """States over R_n; component 0 of the paper's and of the code's state."""
@@ -219,6 +222,7 @@ class IndexDrift:
     corruptions=[{"later": SMALL}, {"sign": 1}, {"gain": SMALL}, {"component": 1}],
     tags=("legs", "discretization"),
     related=("hippo.legs.disc",),
+    figure="reconstruction",
 )
 class Staircase:
     """States over R_n: A has the entries 2k+1 below n+1 on the diagonal."""
@@ -277,6 +281,7 @@ class Staircase:
     corruptions=[{"slope": 3}, {"offset": 2}, {"numerator": 1}, {"inner": 2}],
     tags=("legs", "symbolic"),
     related=("hippo.prop4",),
+    figure="family-tree-matrices",
 )
 class Factorization:
     """Diagonal matrices on both sides: entry by entry."""
@@ -484,7 +489,7 @@ def _gradient_constant(effort: str) -> tuple[list[dict[str, Any]], bool]:
     r" which is attained at $t_0 = t_1$: $\Theta(1/t_1)$ holds for fixed $N$.",
     source="HiPPO, Proposition 5; the constant derived here",
     domain="N = 1, 2, 5, 16 (full: 48), t1 = 1, 7, x = 1/50, 1/2, 7/8, 1, balls of 400 bits",
-    routes=("the sum of Legendre polynomials", "norm of $e^{-A \\log(t_1/t_0)} B/t_0$, ball matrix exponential"),
+    routes=("the sum of Legendre polynomials", "norm of exp(-A log(t_1/t_0)) B/t_0, ball matrix exponential"),
     relation=EQUAL,
     expected="REFINED",
     corruptions=[{"slope": 3}, {"offset": 2}, {"scale": SMALL}, {"shift": SMALL}, {"rate": 2}],
@@ -494,6 +499,7 @@ def _gradient_constant(effort: str) -> tuple[list[dict[str, Any]], bool]:
     ),
     tags=("legs", "gradient"),
     related=("hippo.thm2.legs", "hippo.prop5.bounds"),
+    figure="gradient-decay",
 )
 class Gradient:
     """The impulse response of the time-varying system."""
@@ -546,6 +552,7 @@ class Gradient:
     corruptions=[{"power": 1}, {"scale": 1 / SMALL}, {"least": SMALL}],
     tags=("legs", "gradient", "exact"),
     related=("hippo.prop5",),
+    figure="gradient-decay",
 )
 class GradientBounds:
     """The upper bound, and the lower one of the reciprocal."""

@@ -34,6 +34,7 @@ SMALL = Fraction(1000001, 1000000)
     corruptions=[{"exponent": 0}, {"exponent": -1}, {"half": Fraction(1, 2) * SMALL}, {"scale": SMALL}, {"turn": 3}],
     tags=("legs",),
     related=("hippo.thm2.legs", "hippo.legs.disc"),
+    figure="reconstruction",
 )
 class Equivariance:
     """Balls; quadrature of an entire function."""
@@ -105,6 +106,7 @@ def _rest(s: Any, M: int, turn: Any, first: int) -> Any:
     ],
     tags=("fout", "transfer"),
     related=("hippo.fout2020.staircase",),
+    figure="fout-window",
 )
 class Fourier2020:
     """Complex balls."""
@@ -168,7 +170,7 @@ def _no_window(effort: str) -> tuple[list[dict[str, Any]], bool]:
     r" $\frac23 \sum_{j \ge 0} 3^{-j} \int_j^{j+1} e^{-(s - 2 \pi i m) t} dt$. With $-2 \cdot 1 1^T$ and $B = 2$ (2022) they are"
     r" $e^{2 \pi i m t}$ on $[0,1]$.",
     source="derived here, for HiPPO's appendix on the truncated Fourier basis as it is usually quoted",
-    domain="every s with positive real part and every m: rational functions of $e^{-s}$ and s, symbolic",
+    domain="every s with positive real part and every m: rational functions of exp(-s) and s, symbolic",
     routes=("the staircase, a geometric sum of integrals", "the resolvent, with hyperbolic functions reduced by sympy"),
     relation=IDENTICAL,
     expected="REFINED",
@@ -179,6 +181,7 @@ def _no_window(effort: str) -> tuple[list[dict[str, Any]], bool]:
     ),
     tags=("fout", "transfer", "symbolic"),
     related=("hippo.fout2020",),
+    figure="fout-window",
 )
 class FourierStaircase:
     """With E = e^-s; r stands for s - 2 pi i m, and e^-r = E."""

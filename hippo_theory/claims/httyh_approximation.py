@@ -35,6 +35,7 @@ THEOREM = f"{PAPER}, theorem on kernel approximation by S4-FouT, as usually quot
     corruptions=[{"scale": 1 - STEP}, {"less": 0}, {"power": Fraction(1)}],
     tags=("fout", "approximation"),
     related=("httyh.thm8.sharp", "httyh.thm8.equality", "httyh.thm8.smooth"),
+    figure="approximation-bounds",
 )
 class LipschitzBound:
     """All three kernels have L = 1."""
@@ -84,6 +85,7 @@ class LipschitzBound:
     corruptions=[{"half": Fraction(1, 2) + STEP}, {"offset": 2}],
     tags=("fout", "approximation"),
     related=("httyh.thm8",),
+    figure="approximation-bounds",
 )
 class Ramp:
     """psi'(M+1) as the Hurwitz zeta function."""
@@ -118,6 +120,7 @@ class Ramp:
     corruptions=[{"twice": 3}, {"slope": 3}, {"top": 2}],
     tags=("fout", "approximation", "symbolic"),
     related=("httyh.thm8", "httyh.thm8.equality"),
+    figure="approximation-bounds",
 )
 class ExtremalLemma:
     """Real K' against both parts of the factor at once: the phase is the free angle."""
@@ -181,6 +184,7 @@ def _not_periodic(effort: str) -> tuple[list[dict[str, Any]], bool]:
     corruptions=[{"scale": 1 - STEP}, {"offset": 1}, {"half": Fraction(0)}, {"base": 1 + STEP}],
     tags=("fout", "approximation"),
     related=("httyh.thm8",),
+    figure="approximation-bounds",
 )
 class SmoothBound:
     """The k-th derivative of B_k / k! is 1, and its lower derivatives are periodic but the last."""

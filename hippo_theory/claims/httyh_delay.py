@@ -56,6 +56,7 @@ def _delay_not_uniform(effort: str) -> tuple[list[dict[str, Any]], bool]:
     corruptions=[{"squared_pi": 1 + STEP}, {"squared_pi": 1 - STEP}, {"power": 1}, {"delay": 1 + STEP}],
     tags=("fout", "delay"),
     related=("httyh.fout.transfer", "httyh.dirac"),
+    figure="delay-network",
 )
 class FoutDelay:
     """Bounds from above on the real part, its negative, the imaginary part, its negative."""
@@ -96,6 +97,7 @@ class FoutDelay:
     expected="CERTIFIED",
     corruptions=[{"modulus": 1 + STEP}, {"value": 1 + STEP}, {"value": Fraction(-1)}],
     tags=("fout", "delay"),
+    figure="delay-network",
 )
 class FoutSpike:
     """Modulus on the axis, values at the modes."""
@@ -156,6 +158,7 @@ def _third_moment(effort: str) -> tuple[list[dict[str, Any]], bool]:
     ],
     tags=("fout", "delay"),
     related=("httyh.legt.pade.order", "httyh.fout.delay"),
+    figure="delay-network",
 )
 class Dirac:
     """Moment k of C e^(tA) B is k! C (-A)^(-k-1) B."""

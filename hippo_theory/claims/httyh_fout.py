@@ -42,6 +42,7 @@ POINTS = ((1, 0), (0, 1), (-1, 2), (2, 7))
     ],
     tags=("fout",),
     related=("httyh.fout.index",),
+    figure="family-tree-matrices",
 )
 class FoutMatrix:
     """All N^2 + N numbers of the system."""
@@ -131,6 +132,7 @@ def _literal_index(effort: str) -> tuple[list[dict[str, Any]], bool]:
     counterexample=Counterexample(r"The entries are $2\pi n$ with $n$ the index of the state.", _literal_index),
     corruptions=[{"frequency": 4}, {"frequency": 2 + 2 * STEP}, {"zeros": 2}],
     tags=("fout",),
+    figure="spectra",
 )
 class FoutIndex:
     """A characteristic polynomial at points."""
@@ -169,6 +171,7 @@ class FoutIndex:
     corruptions=[{"frequency": 4 + 4 * STEP}, {"twice": 2 + 2 * STEP}, {"half": Fraction(1, 2) + STEP}],
     tags=("fout", "transfer"),
     related=("httyh.fout.delay",),
+    figure="fout-window",
 )
 class FoutTransfer:
     """Both the finite sum and coth with the tail of its series must meet the solve."""
@@ -220,6 +223,7 @@ class FoutTransfer:
     expected="CERTIFIED",
     corruptions=[{"height": 2 + 2 * STEP}, {"count": 1}, {"frequency": 2 + 2 * STEP}],
     tags=("fout", "kernels"),
+    figure="other-families-full-against-diagonal",
 )
 class FoutNoRank:
     """The Dirichlet kernel."""
@@ -277,6 +281,7 @@ def _window_gram(effort: str) -> tuple[list[dict[str, Any]], bool]:
     ),
     corruptions=[{"norm": 1 + STEP}, {"mixed": STEP}],
     tags=("fout", "orthogonality"),
+    figure="basis-kernels",
 )
 class FoutGram:
     """N (N+1)/2 unknowns."""
@@ -335,6 +340,7 @@ def _not_the_window(effort: str) -> tuple[list[dict[str, Any]], bool]:
         {"squared_pi": 1 - STEP * 20},
     ],
     tags=("fout", "window"),
+    figure="fout-window",
 )
 class Fout2020:
     """h_N = h - epsilon (1 + O(1/N^2)); X_0 = (1/s)/(1 + h_N)."""
@@ -382,6 +388,7 @@ class Fout2020:
     corruptions=[{"half": Fraction(1, 2) + STEP}, {"rate": Fraction(1)}, {"age": 1 + STEP}],
     tags=("fout", "legt", "conventions"),
     related=("httyh.timescale",),
+    figure="family-tree-matrices",
 )
 class FoutHalf:
     """The state of index 1 of an even FouT is dead; the live ones are 0, 2, 3, ..."""

@@ -40,6 +40,7 @@ STEP = Fraction(1, 10**6)
     ],
     tags=("legs", "kernels"),
     related=("httyh.legs.basis.all", "httyh.ossm"),
+    figure="basis-kernels",
 )
 class LegsBasis:
     """Closed form against the exponential of a matrix."""
@@ -89,6 +90,7 @@ class LegsBasis:
     corruptions=[{"odd": 2}, {"twice": 3}, {"diagonal": 2}, {"start": 2}],
     tags=("legs", "kernels", "symbolic"),
     related=("httyh.legs.basis",),
+    figure="measures-and-bases",
 )
 class LegsBasisForAll:
     """Symbolic in n and j: no size is left out."""
@@ -135,6 +137,7 @@ class LegsBasisForAll:
     expected="PROVED",
     corruptions=[{"sign": 1}, {"slope": 3}, {"shift": -2}],
     tags=("legs", "symbolic"),
+    figure="measures-and-bases",
 )
 class LegsVisual:
     """Parity of Legendre polynomials."""
@@ -170,6 +173,7 @@ class LegsVisual:
     corruptions=[{"tilt": 1 + STEP}, {"sign": 1}],
     tags=("legs", "orthogonality", "exact"),
     related=("httyh.legs.basis",),
+    figure="measures-and-bases",
 )
 class LegsGram:
     """Exact rationals on both sides."""
@@ -213,6 +217,7 @@ class LegsGram:
     expected="CERTIFIED",
     corruptions=[{"offset": 1 + STEP}, {"power": 1}, {"mass": 1 + STEP}],
     tags=("legs", "reconstruction", "exact"),
+    figure="reconstruction",
 )
 class BestApproximation:
     """x solves (k - A) x = B: the response to e^(kt), at t = 0."""
@@ -267,6 +272,7 @@ def _wrong_tilt(effort: str) -> tuple[list[dict[str, Any]], bool]:
     ),
     corruptions=[{"tilt": 2 + 2 * STEP}, {"basis": -1 - STEP}, {"tilt": Fraction(1)}],
     tags=("legs", "closure"),
+    figure="measures-and-bases",
 )
 class ClosureShift:
     """Kernels fix the product p omega, the Gram matrix fixes how it divides."""
@@ -328,6 +334,7 @@ class ClosureShift:
     expected="CERTIFIED",
     corruptions=[{"mass": 2}, {"time": 1 + STEP}, {"mass": 0}],
     tags=("lagt", "closure", "exact"),
+    figure="measures-and-bases",
 )
 class ClosureScale:
     """Rational because Laguerre kernels are."""
@@ -385,6 +392,7 @@ class ClosureScale:
     expected="CERTIFIED",
     corruptions=[{"norm": 1 + STEP}, {"transposed": True}],
     tags=("lagt", "closure", "exact"),
+    figure="measures-and-bases",
 )
 class ClosureUnitary:
     """Both V are written out on both sides: data of the case, not a formula."""
@@ -454,6 +462,7 @@ def _finite_start(effort: str) -> tuple[list[dict[str, Any]], bool]:
     ),
     corruptions=[{"rate": 1 + STEP}, {"jacobian": 1 + STEP}, {"slope": 2 + 2 * STEP}, {"shift": -1 - STEP}],
     tags=("legs", "warping", "exact"),
+    figure="measures-and-bases",
 )
 class Warping:
     """Coordinates x_n / R_n, where LegS is an integer system."""
@@ -540,6 +549,7 @@ def _undetermined(effort: str) -> tuple[list[dict[str, Any]], bool]:
     ),
     corruptions=[{"height": 1 + STEP}, {"degree": 1}],
     tags=("legs", "orthogonality", "exact"),
+    figure="measures-and-bases",
 )
 class Uniqueness:
     """What orthonormality of both pairs would need: gamma_n = delta_n0, hence g = 1."""

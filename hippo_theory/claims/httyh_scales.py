@@ -49,6 +49,7 @@ def _smallest_window(effort: str) -> tuple[list[dict[str, Any]], bool]:
     corruptions=[{"legs": 1 + STEP}, {"window": Fraction(1, 2) + STEP}],
     tags=("timescale",),
     related=("httyh.timescale.steps", "httyh.fout.half"),
+    figure="time-scales",
 )
 class Timescale:
     """Two ways to the mean age on the side that is computed."""
@@ -90,6 +91,7 @@ class Timescale:
         {"twelve": 12 + Fraction(1, 100)},
     ],
     tags=("timescale", "discretization"),
+    figure="time-scales",
 )
 class TimescaleSteps:
     """Upper bound, then minus the lower one."""
@@ -156,6 +158,7 @@ def _unweighted(effort: str) -> tuple[list[dict[str, Any]], bool]:
     corruptions=[{"norm": 1 + STEP}, {"component": 1}, {"twice": 2 + STEP}, {"sign": 1}],
     tags=("normalization",),
     related=("httyh.norm.code",),
+    figure="time-scales",
 )
 class Normalization:
     """N = 1 has no component 1: a corruption leaves the zero vector there."""
@@ -254,6 +257,7 @@ def _wrong_weight(effort: str) -> tuple[list[dict[str, Any]], bool]:
     ),
     corruptions=[{"rate": Fraction(1, 2) + STEP}, {"weight": 1 + STEP}, {"sign": 1}],
     tags=("lagt", "orthogonality", "exact"),
+    figure="measures-and-bases",
 )
 class LaguerreWeight:
     """Gram of p_n: moments of e^(-(1-beta) t) e^(-beta t) t^q."""

@@ -44,6 +44,7 @@ _SIXTH = sympy.Rational(1, 6)
     expected="PROVED",
     corruptions=[{"density": 1 + _PART}, {"power": 1}, {"sign": 1}],
     tags=("lru", "random", "exact"),
+    figure="lru-ring",
 )
 class UniformRing:
     """Calculus with symbols."""
@@ -90,6 +91,7 @@ class UniformRing:
     corruptions=[{"factor": 1 + _PART}, {"one": 1 + _PART}, {"power": 1}, {"sign": 1}, {"limit": 1 + _PART}],
     tags=("lru", "random", "exact"),
     related=("lru.lem2", "lru.prop3.constant", "lru.gamma"),
+    figure="lru-ring",
 )
 class StateEnergy:
     """The mean over the ring has the density 2 r/(b^2 - a^2) in the radius."""
@@ -165,6 +167,7 @@ def _narrow_phases(effort: str) -> tuple[list[dict[str, Any]], bool]:
     ),
     tags=("lru", "random"),
     related=("lru.prop3",),
+    figure="lru-ring",
 )
 class ConstantInput:
     """Poisson's kernel."""
@@ -210,7 +213,8 @@ class ConstantInput:
     "lru.gamma",
     title="The normalization makes every state of unit variance under white noise",
     statement=(
-        r"$x_l = \lambda x_{l-1} + \gamma b u_l$ with $\gamma = \sqrt{1 - |\lambda|^2}$, $E |b|^2 = 1$ and white noise $u$ of"
+        r"For $|\lambda| < 1$: $x_l = \lambda x_{l-1} + \gamma b u_l$ with $\gamma = \sqrt{1 - "
+        r"|\lambda|^2}$, $E |b|^2 = 1$ and white noise $u$ of"
         r" unit variance has $E |x_l|^2 = 1 - |\lambda|^{2 (l+1)}$ from $x_{-1} = 0$, which tends to 1."
     ),
     source=_LRU + ", section on normalization, as in notes on the paper",
@@ -221,6 +225,7 @@ class ConstantInput:
     corruptions=[{"one": 1 + _PART}, {"power": 1}, {"shift": 0}],
     tags=("lru", "random", "exact"),
     related=("lru.prop3",),
+    figure="lru-ring",
 )
 class Normalization:
     """Induction over l."""
@@ -263,6 +268,7 @@ class Normalization:
     corruptions=[{"power": 1}, {"power": 3}, {"variance": 1.2}, {"band": 0.0001}],
     tags=("lru", "random"),
     related=("lru.lem2",),
+    figure="lru-ring",
 )
 class CircularLaw:
     """Shares and their complements."""
@@ -310,6 +316,7 @@ class CircularLaw:
     ),
     tags=("lru", "s4d"),
     related=("s4d.lin",),
+    figure="lru-ring",
 )
 class LinearStartOnTheDisc:
     """Moduli and phases, first and last."""
@@ -371,6 +378,7 @@ def _far_mode(effort: str) -> tuple[list[dict[str, Any]], bool]:
     ),
     tags=("lru", "discretization", "exact"),
     related=("s4d.eq6.zoh",),
+    figure="discretization-maps",
 )
 class FirstOrderInput:
     """Series in the step."""

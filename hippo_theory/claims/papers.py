@@ -99,6 +99,28 @@ _LIST = (
         2024,
         "2410.02035",
     ),
+    Paper(
+        "ssd",
+        "On Structured State-Space Duality",
+        "Jerry Yao-Chieh Hu and Xiwen Zhang and Weimin Wu and Han Liu",
+        2025,
+        "2510.04944",
+    ),
+    Paper(
+        "s6",
+        "Understanding Input Selectivity in Mamba: Impact on Approximation Power, Memorization, and Associative Recall"
+        " Capacity",
+        "Ningyuan Huang and Miguel Sarabia and Abhinav Moudgil and Pau Rodriguez and Luca Zappella and Federico Danieli",
+        2025,
+        "2506.11891",
+    ),
+    Paper(
+        "fedgc",
+        "Federated Granger Causality Learning for Interdependent Clients with State Space Representation",
+        "Ayush Mohanty and Nazal Mohamed and Paritosh Ramanan and Nagi Gebraeel",
+        2025,
+        "2501.13890",
+    ),
 )
 
 PAPERS: dict[str, Paper] = {paper.key: paper for paper in _LIST}

@@ -12,6 +12,7 @@ import numpy as np
 from flint import acb, acb_mat, arb, fmpq, fmpq_mat
 
 from hippo_theory.arithmetic import balls
+from hippo_theory.claims.legs_rationals import both_systems
 from hippo_theory.claims.registry import Case, Counterexample, claim
 from hippo_theory.claims.relations import AT_LEAST, AT_MOST, EQUAL, IDENTICAL
 from hippo_theory.families import LegS
@@ -40,6 +41,7 @@ STEP = Fraction(1, 10**6)
     expected="CERTIFIED",
     corruptions=[{"half": Fraction(1, 2) + STEP}, {"sign": -1}],
     tags=("legs", "diagonal"),
+    figure="transfer-spikes",
 )
 class Setup:
     """Eigenpairs against entries."""
@@ -85,6 +87,7 @@ class Setup:
     corruptions=[{"sign": -1}, {"pole": 1 + STEP}, {"one": 1 + STEP}, {"zero": 1}],
     tags=("legs", "diagonal", "exact"),
     related=("ptd.fig1.height", "ptd.thm2"),
+    figure="transfer-spikes",
 )
 class Difference:
     """Coordinates x_n / R_n: A has the entries -(2k+1), n > k, and -(n+1); A + B B^T / 2 adds (2k+1)/2."""
@@ -127,7 +130,7 @@ class Difference:
     source=f"{PAPER}, figure 1 and the text on spikes at frequencies of order n^2 (public notes); the series is "
     f"derived here",
     domain="m = 0, 1, 2, N = 32, 256, 1024 (full: 4096), balls; of the coefficient 1/12 four digits are visible, "
-    "of 1/90 two",
+    "of 1/90 four",
     routes=("the series with its bound", "certified frequencies of the family"),
     relation=AT_MOST,
     expected="CERTIFIED",
@@ -136,10 +139,11 @@ class Difference:
         {"six": 6 + 6 * STEP},
         {"six": Fraction(-6)},
         {"twelve": 12 + Fraction(12, 10**4)},
-        {"ninety": 91},
+        {"ninety": Fraction(90009, 1000)},
     ],
     tags=("legs", "spectrum"),
     related=("ptd.fig1.height",),
+    figure="eigenvalue-asymptotics",
 )
 class SpikePosition:
     """Distance on both sides: upper bound, then its mirror image."""
@@ -155,11 +159,11 @@ class SpikePosition:
         pi: Fraction = Fraction(1),
         six: Fraction = Fraction(6),
         twelve: Fraction = Fraction(12),
-        ninety: int = 90,
+        ninety: Fraction = Fraction(90),
     ) -> list[Any]:
         with balls(256).work() as ring:
             N, mu = ring.number(case["N"]), (2 * case["m"] + 1) * ring.number(pi) * ring.pi
-            value = N**2 / mu - mu / ring.number(six) + (mu / ring.number(twelve) + mu**3 / ninety) / N**2
+            value = N**2 / mu - mu / ring.number(six) + (mu / ring.number(twelve) + mu**3 / ring.number(ninety)) / N**2
             slack = 2 * (mu**3 / 36 + 11 * mu**5 / 7560) / N**4
             return [value + slack, -(value - slack)]
 
@@ -173,24 +177,25 @@ class SpikePosition:
     "ptd.fig1.height",
     title="The spikes keep their height and their width as N grows",
     statement=r"$|G_{Diag,n}(i w_m)| = \frac{2R_n}{\mu}\left(1 + c\,\frac{\mu^2}{N^2}\right)$, $\mu = "
-    r"(2m+1)\pi$, with $0.579 \le c \le 0.585$ for the sizes covered (it tends to $\frac{7}{12}$): height "
+    r"(2m+1)\pi$, with $0.583222 \le c \le 0.583700$ for the sizes covered (it tends to $\frac{7}{12}$): height "
     r"$\frac{2}{\pi} R_n$ for the last. At $w_m \pm \frac12$ the square is one half of it, up to "
     r"$\frac{\mu^4}{N^4}$ relatively.",
     source=f"{PAPER}, figure 1 (public notes: heights independent of n); values derived here",
-    domain="n = 0, 1, m = 0, 1, N = 128, 1024 (full: 4096), balls",
+    domain="n = 0, 1, m = 0, 1, N = 128, 1024 (full: 4096), balls: both ends of c are attained to six digits",
     routes=("the bounds", "transfer function and inner function of the family at its certified frequencies"),
     relation=AT_MOST,
     expected="CERTIFIED",
     corruptions=[
-        {"two": 2 + 2 * STEP * 10},
-        {"two": 2 - 2 * STEP * 10},
-        {"low": Fraction(584, 1000)},
-        {"high": Fraction(583, 1000)},
+        {"two": 2 + 2 * STEP},
+        {"two": 2 - 2 * STEP},
+        {"low": Fraction(583223, 10**6)},
+        {"high": Fraction(583699, 10**6)},
         {"ratio": 2 - 2 * STEP},
         {"root": 0},
     ],
     tags=("legs", "diagonal"),
     related=("ptd.fig1", "ptd.thm2"),
+    figure="transfer-spikes",
 )
 class SpikeHeight:
     """Upper and mirrored lower bounds on the height; then on both ratios at half power."""
@@ -205,8 +210,8 @@ class SpikeHeight:
         case: Case,
         *,
         two: Fraction = Fraction(2),
-        low: Fraction = Fraction(579, 1000),
-        high: Fraction = Fraction(585, 1000),
+        low: Fraction = Fraction(583222, 10**6),
+        high: Fraction = Fraction(583700, 10**6),
         ratio: Fraction = Fraction(2),
         root: int = 1,
     ) -> list[Any]:
@@ -266,11 +271,7 @@ class DecayingInput:
     def computed(case: Case) -> list[Any]:
         N = case["N"]
         A = np.full((2 * N + 1, 2 * N + 1), fmpq(0), dtype=object)
-        for n in range(N):
-            for k in range(N):
-                entry = fmpq(-(2 * k + 1) if n > k else -(n + 1) * (n == k))
-                A[n, k], A[N + n, N + k] = entry, entry + fmpq(2 * k + 1, 2)
-            A[n, 2 * N], A[N + n, 2 * N] = fmpq(1), fmpq(1, 2)
+        A[: 2 * N, : 2 * N], A[: 2 * N, 2 * N] = both_systems(N)
         A[2 * N, 2 * N] = fmpq(-1)
         W = exact_gramian(A, np.array([fmpq(0)] * (2 * N) + [fmpq(1)], dtype=object))
         squares = [(2 * n + 1) * (W[n, n] - 2 * W[n, N + n] + W[N + n, N + n]) for n in range(N - 1)]
@@ -280,17 +281,18 @@ class DecayingInput:
 @claim(
     "ptd.thm2",
     title="No convergence in operator norm",
-    statement=r"$\sup_\omega |G_{DPLR,n} - G_{Diag,n}| \ge |{\cdot}(i w_0)| \ge \frac{2R_n}{\pi}\left(1 + "
-    r"\frac{0.08\,\pi^2}{N^2}\right)$ for every $N$ covered: the difference as an operator on $L_2$ does not "
-    r"tend to 0.",
+    statement=r"$\sup_\omega |G_{DPLR,n}(i\omega) - G_{Diag,n}(i\omega)|$ is at least the value at the largest frequency "
+    r"$w_0$, and that at least $\frac{2R_n}{\pi}\left(1 + \frac{0.08268\,\pi^2}{N^2}\right)$ for the $N$ covered: the "
+    r"difference as an operator on $L_2$ does not tend to 0 (core.diag.spike.sup has the supremum itself).",
     source=f"{PAPER}, theorem that there is no convergence in operator norm (public notes); value derived here",
     domain="n = 0, 1, N = 64, 256, 1024 (full: 4096), balls",
     routes=("the lower bound", "closed forms of the family at its certified largest frequency"),
     relation=AT_LEAST,
     expected="CERTIFIED",
-    corruptions=[{"two": 2 + 2 * STEP}, {"correction": Fraction(9, 100)}, {"root": 2}],
+    corruptions=[{"two": 2 + 2 * STEP}, {"correction": Fraction(8269, 10**5)}, {"root": 2}],
     tags=("legs", "diagonal"),
     related=("ptd.thm2.signal", "ptd.fig1.height"),
+    figure="transfer-spikes",
 )
 class OperatorNorm:
     """At N = 1024 the room is 3e-8 relative."""
@@ -301,7 +303,7 @@ class OperatorNorm:
                 yield {"N": N, "n": n}
 
     def claimed(
-        case: Case, *, two: Fraction = Fraction(2), correction: Fraction = Fraction(8, 100), root: int = 1
+        case: Case, *, two: Fraction = Fraction(2), correction: Fraction = Fraction(8268, 10**5), root: int = 1
     ) -> list[Any]:
         with balls(256).work() as ring:
             limit = ring.number(two) * ring.sqrt(ring.number(2 * case["n"] + root)) / ring.pi
@@ -319,15 +321,16 @@ class OperatorNorm:
     "ptd.thm2.signal",
     title="An input of finite energy whose outputs stay apart",
     statement=r"$u(t) = e^{-t/50}\cos(\omega t)$, $\omega$ a rational near $w_0$ (it grows like $N^2$): "
-    r"$\|y_{DPLR} - y_{Diag}\|_{L_2}^2 \ge 0.386\, \|u\|_{L_2}^2$ for the output $e_0$.",
+    r"$\|y_{DPLR} - y_{Diag}\|_{L_2}^2 \ge 0.386476\, \|u\|_{L_2}^2$ for the output $e_0$ and the $N$ covered.",
     source=f"{PAPER}, inputs tuned to n with a difference that does not vanish (public notes)",
-    domain="N = 3, 4, 5, 6, 8 (full: 10), exact rationals; three digits of the constant are visible",
+    domain="N = 3, 4, 5, 6, 8 (full: 10), exact rationals; the constant is attained to six digits",
     routes=("the number", "exact Gramian of both systems driven by a damped oscillator"),
     relation=AT_LEAST,
     expected="CERTIFIED",
-    corruptions=[{"share": Fraction(387, 1000)}],
+    corruptions=[{"share": Fraction(386477, 10**6)}],
     tags=("legs", "diagonal", "exact"),
     related=("ptd.thm2",),
+    figure="transfer-spikes",
 )
 class TunedSignal:
     """Squared norms, both from one Gramian."""
@@ -338,18 +341,14 @@ class TunedSignal:
         for N in (3, 4, 5, 6, 8) if effort == "quick" else near:
             yield {"N": N, "frequency": Fraction(near[N], 1000)}
 
-    def claimed(case: Case, *, share: Fraction = Fraction(386, 1000)) -> list[Any]:
+    def claimed(case: Case, *, share: Fraction = Fraction(386476, 10**6)) -> list[Any]:
         with balls(256).work() as ring:
             return [ring.number(share)]
 
     def computed(case: Case) -> list[Any]:
         N, w = case["N"], fmpq(case["frequency"].numerator, case["frequency"].denominator)
         A = np.full((2 * N + 2, 2 * N + 2), fmpq(0), dtype=object)
-        for n in range(N):
-            for k in range(N):
-                entry = fmpq(-(2 * k + 1) if n > k else -(n + 1) * (n == k))
-                A[n, k], A[N + n, N + k] = entry, entry + fmpq(2 * k + 1, 2)
-            A[n, 2 * N], A[N + n, 2 * N] = fmpq(1), fmpq(1, 2)
+        A[: 2 * N, : 2 * N], A[: 2 * N, 2 * N] = both_systems(N)
         A[2 * N, 2 * N] = A[2 * N + 1, 2 * N + 1] = fmpq(-1, 50)
         A[2 * N, 2 * N + 1], A[2 * N + 1, 2 * N] = -w, w
         W = exact_gramian(A, np.array([fmpq(0)] * (2 * N) + [fmpq(1), fmpq(0)], dtype=object))
@@ -387,6 +386,7 @@ def _stays_apart(effort: str) -> tuple[list[dict[str, Any]], bool]:
     corruptions=[{"quarter": Fraction(1, 4) + STEP}, {"three": 2}, {"half": Fraction(1, 2) + STEP}, {"last": 1 + STEP}],
     tags=("legs", "diagonal", "exact"),
     related=("ptd.impulse.oscillation", "ptd.thm1"),
+    figure="legs-full-against-diagonal",
 )
 class Impulse:
     """Coordinates x_n / R_n, so each square carries 2n+1."""
@@ -410,12 +410,7 @@ class Impulse:
 
     def computed(case: Case) -> list[Any]:
         N = case["N"]
-        A = np.full((2 * N, 2 * N), fmpq(0), dtype=object)
-        for n in range(N):
-            for k in range(N):
-                entry = fmpq(-(2 * k + 1) if n > k else -(n + 1) * (n == k))
-                A[n, k], A[N + n, N + k] = entry, entry + fmpq(2 * k + 1, 2)
-        W = exact_gramian(A, np.array([fmpq(1)] * N + [fmpq(1, 2)] * N, dtype=object))
+        W = exact_gramian(*both_systems(N))
         squares = [(2 * n + 1) * (W[n, n] - 2 * W[n, N + n] + W[N + n, N + n]) for n in range(N)]
         return [Fraction(int(x.p), int(x.q)) for x in squares]
 
@@ -434,6 +429,7 @@ class Impulse:
     corruptions=[{"power": 3}, {"density": Fraction(101, 100)}, {"offset": Fraction(3, 4)}],
     tags=("legs", "diagonal"),
     related=("ptd.impulse",),
+    figure="legs-full-against-diagonal",
 )
 class Oscillation:
     """A sign that cannot be certified counts as none."""

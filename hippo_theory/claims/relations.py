@@ -7,7 +7,7 @@ how clearly: the margin is above 1 where the relation holds with room, below 1 w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from flint import acb, arb
 
 from hippo_theory.arithmetic import balls
 
-__all__ = ["AT_LEAST", "AT_MOST", "EQUAL", "IDENTICAL", "Judgement", "Relation", "near"]
+__all__ = ["AT_LEAST", "AT_MOST", "EQUAL", "IDENTICAL", "WITHIN", "Judgement", "Relation", "near"]
 
 
 _BITS = 512  # comparing loses no digits that the sides may have
@@ -49,7 +49,8 @@ class Relation:
     ----------
     name : str
         ``identical`` (exact values), ``equal`` (balls that overlap and are narrow), ``at most``, ``at least`` (what is
-        computed is at most, or at least, what is claimed; balls), ``near`` (floats within a stated tolerance).
+        computed is at most, or at least, what is claimed; balls), ``within`` (the ball of what is computed lies in the
+        bracket that is claimed), ``near`` (floats within a stated tolerance).
     rigorous : bool
         Whether it proves what it says.
     tolerance : float
@@ -73,7 +74,10 @@ class Relation:
         if not judged:
             return Judgement(None, 0.0, "nothing to compare")
         order = {False: 0, None: 1, True: 2}
-        return min(judged, key=lambda one: (order[one.holds], one.margin))
+        worst = min(judged, key=lambda one: (order[one.holds], one.margin))
+        return (
+            worst if len(judged) == 1 else replace(worst, worst=f"{worst.worst} (the closest of {len(judged)} pairs)")
+        )
 
     def _judge_pair(self, a: Any, b: Any) -> Judgement:
         text = f"claimed {_shown(a)}, computed {_shown(b)}"
@@ -90,6 +94,11 @@ class Relation:
             if not x.overlaps(y):
                 return Judgement(False, 0.0, text)
             return Judgement(True if width <= allowed else None, _ratio(allowed, width), text)
+        if self.name == "within":
+            if x.contains(y):
+                room = x.rad() - abs(y - x.mid())
+                return Judgement(True, 1 + max(float(room.lower()), 0.0) / float(x.rad()), text)
+            return Judgement(None if x.overlaps(y) else False, 0.0, text)
         lesser, greater = (y, x) if self.name == "at most" else (x, y)
         gap = greater - lesser
         if gap >= 0:
@@ -102,6 +111,7 @@ IDENTICAL = Relation("identical", True)
 EQUAL = Relation("equal", True, 1e-15, 1e-15)
 AT_MOST = Relation("at most", True)
 AT_LEAST = Relation("at least", True)
+WITHIN = Relation("within", True)
 
 
 def near(tolerance: float, absolute: float = 0.0) -> Relation:
@@ -132,6 +142,8 @@ def _ratio(allowed: float, found: float) -> float:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, arb) and 1e-6 * float(abs(value).upper()) < float(value.rad()) < float("inf"):
+        return f"{float(value.lower()):.8g} to {float(value.upper()):.8g}"  # a bracket, both ends of which count
     if isinstance(value, (arb, acb)):
         return str(value.str(12)) if isinstance(value, arb) else f"{value.real.str(10)} + {value.imag.str(10)}i"
     if isinstance(value, (float, np.floating)):

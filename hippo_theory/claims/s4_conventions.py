@@ -34,6 +34,7 @@ SMALL = Fraction(1000001, 1000000)
     corruptions=[{"rate": 2 * SMALL}, {"rate": Fraction(1)}, {"sign": 1}, {"gain": SMALL}],
     tags=("legt", "conventions"),
     related=("s4.nplr.legt", "hippo.thm1.legt"),
+    figure="family-tree-matrices",
 )
 class HalvedLegt:
     """Complex balls."""
@@ -81,6 +82,7 @@ class HalvedLegt:
     corruptions=[{"first": 1}, {"cosine": 3}, {"gain": 1}, {"early": 2}, {"turn": 1}],
     tags=("fout", "exact", "conventions"),
     related=("s4.nplr.fout", "hippo.fout2020.staircase"),
+    figure="family-tree-matrices",
 )
 class FoutScalings:
     """Squares of the entries of b' are 2 and 4; sympy numbers."""

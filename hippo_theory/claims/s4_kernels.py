@@ -34,6 +34,7 @@ ON_MATRICES = "symbolic in dt, z and one letter for A: rational functions of one
     expected="PROVED",
     corruptions=[{"half": Fraction(1, 2) * SMALL}, {"step": SMALL}, {"left": 1}, {"right": -1}],
     tags=("symbolic", "discretization"),
+    figure="discretization-maps",
 )
 class Bilinear:
     """The coefficients of the old state and of B u."""
@@ -77,6 +78,7 @@ class Bilinear:
     corruptions=[{"outer": 2 * SMALL}, {"inner": 2 * SMALL}, {"sign": -1}, {"pole": -1}],
     tags=("symbolic", "kernel"),
     related=("s4.genfun", "s4.resolvent.removable"),
+    figure="discretization-maps",
 )
 class Resolvent:
     """One letter for A, B = 1."""
@@ -117,6 +119,7 @@ class Resolvent:
     corruptions=[{"half": Fraction(1, 2) * SMALL}, {"power": 2}],
     tags=("symbolic", "kernel"),
     related=("s4.resolvent", "s4.thm3"),
+    figure="discretization-maps",
 )
 class Removable:
     """One letter for A, B = 1; twice."""

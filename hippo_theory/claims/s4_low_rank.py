@@ -40,6 +40,7 @@ CODE = "S4, Theorem 1 and its proof; the code of its authors (rank_correction)"
     ],
     tags=("legs", "lagt", "legt", "fout"),
     related=("s4.thm1.normal", "s4.nplr.legs", "s4.nplr.lagt", "s4.nplr.legt", "s4.nplr.fout"),
+    figure="family-tree-matrices",
 )
 class NormalPlusLowRankTheorem:
     """Complex balls."""
@@ -116,6 +117,7 @@ class NormalPlusLowRankTheorem:
     ],
     tags=("legs", "lagt", "legt", "fout", "exact"),
     related=("s4.thm1",),
+    figure="rank-one-perturbations",
 )
 class Normality:
     """sympy numbers; products of square roots are collected by expansion."""
@@ -194,6 +196,7 @@ WHERE = ("below", "diagonal", "above")
     ],
     tags=("legs", "symbolic"),
     related=("s4.thm1", "s4d.nplr"),
+    figure="rank-one-perturbations",
 )
 class LegsLowRank:
     """With r = R_n, q = R_k: n = (r^2 - 1)/2."""
@@ -249,6 +252,7 @@ class LegsLowRank:
     ],
     tags=("lagt", "symbolic"),
     related=("s4.thm1",),
+    figure="rank-one-perturbations",
 )
 class LagtLowRank:
     """The entries depend only on the sign of n - k."""
@@ -296,6 +300,7 @@ class LagtLowRank:
     ],
     tags=("legt", "symbolic", "conventions"),
     related=("s4.thm1", "hippo.thm1.legt"),
+    figure="rank-one-perturbations",
 )
 class LegtLowRank:
     """r = R_n, q = R_k."""
@@ -352,6 +357,7 @@ class LegtLowRank:
     corruptions=[{"turn": 2}, {"cosine": 3}, {"zeros": 1}, {"dead": 1}, {"sign": 1}],
     tags=("fout", "exact", "conventions"),
     related=("s4.thm1", "s4.nplr.fout.index"),
+    figure="rank-one-perturbations",
 )
 class FoutLowRank:
     """sympy numbers, with pi a symbol of its own."""
@@ -423,6 +429,7 @@ def _doubled(effort: str) -> tuple[list[dict[str, Any]], bool]:
     ),
     tags=("fout", "exact", "erratum"),
     related=("s4.nplr.fout",),
+    figure="spectra",
 )
 class FoutIndex:
     """The polynomial, with the entries of one column below the diagonal."""
@@ -475,6 +482,7 @@ def _untied(effort: str) -> tuple[list[dict[str, Any]], bool]:
         r"$\Lambda - P Q^*$ with $\Re \lambda_j < 0$ is stable for every $P$ and $Q$.", _untied
     ),
     tags=("symbolic", "stability"),
+    figure="rank-one-perturbations",
 )
 class TiedLowRank:
     """Parts of lambda, P and x are real symbols; the form for two coordinates holds every kind of entry."""

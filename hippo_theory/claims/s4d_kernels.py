@@ -84,6 +84,7 @@ class VandermondeProduct:
     corruptions=[{"inverse": 1}, {"one": 1 + _MILLIONTH}, {"scale": 1 + _MILLIONTH}, {"step": 1 + _MILLIONTH}],
     tags=("s4d", "discretization"),
     related=("s4d.eq6.bilinear",),
+    figure="discretization-maps",
 )
 class ZeroOrderHold:
     """The power series of the integral of e^(A t) B."""
@@ -157,6 +158,7 @@ class ZeroOrderHold:
     corruptions=[{"half": _HALF * (1 + _PART)}, {"sign": 1}, {"error": _TWELFTH * (1 + _PART)}, {"order": 2}],
     tags=("s4d", "discretization", "exact"),
     related=("s4d.eq6.zoh",),
+    figure="discretization-maps",
 )
 class Bilinear:
     """One mode."""
@@ -404,7 +406,7 @@ class Transformations:
         r" complex normal of unit variance ($v = \frac12$). The standard deviations differ by $\sqrt2$."
     ),
     source=_S4D + ", listing 1 as in notes on the paper, against the authors' code",
-    domain="three modes (others enter the same way), every z_n and v (symbols)",
+    domain="three modes, and one more to any number of them (by induction all), every z_n and v (symbols)",
     routes=("the formula", "expectation of the expanded square, moment by moment"),
     relation=IDENTICAL,
     expected="PROVED",
@@ -416,13 +418,17 @@ class OutputVariance:
 
     @staticmethod
     def cases(effort: str) -> Iterator[Case]:
-        """All at once."""
+        """All at once; then a sum of any modes, of mean 0 and variance s, and one mode more."""
         yield {"modes": 3}
+        yield {"modes": "one more"}
 
     @staticmethod
     def claimed(case: Case, *, factor: Any = 4, power: int = 2, ratio: Any = None) -> list[Any]:
         """The variance, and the ratio of the deviations of both conventions."""
         v = sympy.Symbol("v", positive=True)
+        if case["modes"] == "one more":
+            x, y, s = sympy.symbols("x y s", real=True)
+            return [sympy.expand(s + factor * v * (x**power + y**power))]
         x, y = sympy.symbols("x0:3", real=True), sympy.symbols("y0:3", real=True)
         sizes = sum((x[n] ** power + y[n] ** power for n in range(3)), sympy.Integer(0))
         return [sympy.expand(factor * v * sizes), sympy.sqrt(2) if ratio is None else ratio]
@@ -431,6 +437,12 @@ class OutputVariance:
     def computed(case: Case) -> list[Any]:
         """E (2 sum a x - b y)^2."""
         v = sympy.Symbol("v", positive=True)
+        if case["modes"] == "one more":
+            x, y, s, a, b, S = sympy.symbols("x y s a b S", real=True)
+            total = S + 2 * sympy.re((a + sympy.I * b) * (x + sympy.I * y))
+            terms = sympy.Poly(sympy.expand(sympy.expand(total) ** 2), a, b, S).terms()
+            moments = {(2, 0, 0): v, (0, 2, 0): v, (0, 0, 2): s}
+            return [sympy.expand(sum((c * moments.get(powers, 0) for powers, c in terms), sympy.Integer(0)))]
         x, y = sympy.symbols("x0:3", real=True), sympy.symbols("y0:3", real=True)
         a, b = sympy.symbols("a0:3", real=True), sympy.symbols("b0:3", real=True)
         parts = (*a, *b)
@@ -459,6 +471,7 @@ class OutputVariance:
     corruptions=[{"gain": 1 + _MILLIONTH}, {"component": 1}],
     tags=("s4d", "legs", "kernel"),
     related=("s4d.thm3",),
+    figure="legs-full-against-diagonal",
 )
 class KernelSum:
     """The gain for a constant input survives restriction and hold."""
@@ -504,6 +517,7 @@ class KernelSum:
     corruptions=[{"half": _HALF * (1 + _PART)}, {"sign": -1}, {"shift": 1 + _PART}],
     tags=("s4d", "legs", "exact"),
     related=("s5.hippoN",),
+    figure="rank-one-perturbations",
 )
 class NormalPlusRankOne:
     """Roots by sign and square, so that all is polynomial in n and k."""

@@ -41,6 +41,7 @@ _DIGITS = Relation("equal", True, 1e-12)
     corruptions=[{"size": Fraction(3, 10) * (1 + _MILLIONTH)}, {"alternating": 1}, {"sign": -1}],
     tags=("s4d", "legs", "stability"),
     related=("s4d.cor.median", "s4d.nplr"),
+    figure="rank-one-perturbations",
 )
 class UnstableExample:
     """Two ways to one positive number."""
@@ -114,6 +115,7 @@ def _binomial_rank(draws: int, chance: float) -> int:
     ],
     tags=("s4d", "legs", "stability", "random"),
     related=("s4d.cor.unstable", "s4d.cor.fraction"),
+    figure="rank-one-perturbations",
 )
 class MedianOfDraws:
     """Exponentials, so that both ends are positive: the lower end as a reciprocal."""
@@ -157,6 +159,7 @@ class MedianOfDraws:
     corruptions=[{"chances": (0.15, 0.41, 0.82)}, {"chances": (0.06, 0.55, 0.82)}, {"chances": (0.06, 0.41, 0.93)}],
     tags=("s4d", "legs", "stability", "random"),
     related=("s4d.cor.median",),
+    figure="rank-one-perturbations",
 )
 class UnstableFraction:
     """Chances and their complements."""
@@ -201,6 +204,7 @@ class UnstableFraction:
     expected="PROVED",
     corruptions=[{"power": 2}, {"scale": 1 + sympy.Rational(1, 10**6)}, {"sign": 1}],
     tags=("s4d", "random", "exact"),
+    figure="time-scales",
 )
 class StepDistribution:
     """With b = a q^2, q > 1."""

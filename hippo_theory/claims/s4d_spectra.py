@@ -36,6 +36,7 @@ _MILLIONTH = Fraction(1, 10**6)
     corruptions=[{"pi": 1 + _MILLIONTH}, {"dead": 1}, {"first": 2}, {"real": -_MILLIONTH}],
     tags=("s4d", "fout", "spectrum"),
     related=("s4d.lin.first",),
+    figure="spectra",
 )
 class FourierFrequencies:
     """A product against a determinant."""
@@ -79,6 +80,7 @@ class FourierFrequencies:
     expected="CERTIFIED",
     corruptions=[{"first": 0}, {"sign": 1}, {"step": 2}],
     tags=("s4d", "legs", "spectrum", "exact"),
+    figure="spectra",
 )
 class RealStart:
     """Integer polynomials."""
@@ -125,6 +127,7 @@ class RealStart:
     corruptions=[{"two": 2 + _MILLIONTH}, {"turn": 2 + _MILLIONTH}, {"sign": 1}, {"first": 0}],
     tags=("s4d", "fout", "convergence"),
     related=("s4d.thm3", "s4d.cor.lagt", "s4d.lin"),
+    figure="other-families-full-against-diagonal",
 )
 class FourierRestriction:
     """X_0, the restricted one, and their difference."""

@@ -38,6 +38,7 @@ _HALF = fmpq(1, 2)
     corruptions=[{"half": _HALF + _PART}, {"diagonal": -_HALF - _PART}, {"below": 1}, {"above": -1}],
     tags=("s5", "legs", "exact"),
     related=("s4d.nplr", "s5.bug"),
+    figure="spectra",
 )
 class NormalMatrix:
     """With x_n / R_n as coordinates all is rational."""
@@ -122,6 +123,7 @@ def _one_column(effort: str) -> tuple[list[dict[str, Any]], bool]:
     ),
     tags=("s5", "legs", "convergence", "exact"),
     related=("s4d.thm3",),
+    figure="transfer-spikes",
 )
 class SeveralInputs:
     """Rationals in the coordinates x_n / R_n."""
@@ -184,6 +186,7 @@ class SeveralInputs:
     ),
     tags=("s5", "legs", "exact"),
     related=("s5.hippoN",),
+    figure="family-tree-matrices",
 )
 class WrongMatrix:
     """Polynomials."""
@@ -288,7 +291,7 @@ class TiedSystems:
         r" prefixes are the states of $x_l = A_l x_{l-1} + b_l$, $x_{-1} = 0$."
     ),
     source=_S5 + ", appendix on the parallel scan, as in the authors' code",
-    domain="all matrices and vectors (noncommuting symbols); prefixes of length 4",
+    domain="all matrices and vectors (noncommuting symbols); the step from any prefix to the next, by induction every length",
     routes=(
         "grouped to the left, by the stated formula",
         "grouped to the right, by the package's operation; the recurrence",
@@ -303,14 +306,19 @@ class AssociativeScan:
 
     @staticmethod
     def cases(effort: str) -> Iterator[Case]:
-        """Three factors, then four."""
+        """Three factors, four, and one more on any prefix (P, x); the first prefix is (A_0, b_0), x_0 = b_0."""
         yield {"factors": 3}
         yield {"factors": 4}
+        yield {"factors": "one more"}
 
     @staticmethod
     def claimed(case: Case, *, gain: Any = 1, swapped: bool = False, sign: int = 1) -> list[Any]:
         """((4 o 3) o 2) o 1."""
         count = case["factors"]
+        if count == "one more":
+            P, x, A, b = sympy.symbols("P x A b", commutative=False)
+            following = sympy.expand(gain * A * x + sign * b)
+            return [P * A if swapped else A * P, following, following]
         pairs = list(
             zip(
                 sympy.symbols(f"A1:{count + 1}", commutative=False),
@@ -328,6 +336,9 @@ class AssociativeScan:
     def computed(case: Case) -> list[Any]:
         """4 o (3 o (2 o 1)): each later pair applied to the prefix, which is also the recurrence."""
         count = case["factors"]
+        if count == "one more":
+            P, x, A, b = sympy.symbols("P x A b", commutative=False)
+            return [*(sympy.expand(part) for part in combine((A, b), (P, x))), sympy.expand(A * x + b)]
         matrices = sympy.symbols(f"A1:{count + 1}", commutative=False)
         vectors = sympy.symbols(f"b1:{count + 1}", commutative=False)
         prefix = (matrices[0], vectors[0])

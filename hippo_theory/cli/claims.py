@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hippo_theory.cli import arguments
 from hippo_theory.cli.output import Answer, Table, replacing
+from hippo_theory.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from hippo_theory.claims import ClaimResult, Verification
@@ -32,11 +31,13 @@ def verify(
     Parameters
     ----------
     claims : ids, papers or tags
-        s4d.thm3, s4d, hippo, exact, ...; all claims by default. `hippo list claims` shows them.
+        Ids, each with what is below it (s4d.thm3), papers (s4d, hippo) or tags (exact, l2); all claims by default.
+        `hippo list claims` shows them.
     effort : str
         quick: within 90 seconds; full: more sizes, within 15 minutes.
     html : file
-        Also write a report into this file, which ends in .html.
+        Also write a report into this file, which ends in .html: statement, figure, evidence, code and source of each
+        claim, with a filter by paper and verdict.
     json : bool
         Print one JSON object.
     """
@@ -46,12 +47,16 @@ def verify(
     find_claims(claims)  # names are checked before any work
     if html is not None:
         arguments.writable_file(html, [".html", ".htm"], "--html")
-    with _progress() as watch:
-        found = verify_claims(claims, effort=effort, progress=watch)
+    with progress_bar("verifying") as show:
+        found = verify_claims(claims, effort=effort, progress=lambda result, done, total: show(result.id, done, total))
     if html is not None:
-        from hippo_theory.report.verification import verification_page
+        from hippo_theory.figures import svg_figures
+        from hippo_theory.report.verification import claim_figures, verification_page
 
-        page = verification_page(found)
+        named = claim_figures(found)
+        with progress_bar("drawing") as show:
+            pictures = svg_figures(named, progress=lambda one, done, total: show(one.id, done, total)) if named else {}
+        page = verification_page(found, pictures)
         with replacing(html) as file:
             file.write(page.encode())
     data: dict[str, Any] = {"claims": [_record(result) for result in found.results], "counts": found.counts}
@@ -115,25 +120,6 @@ def _notes(found: Verification, html: Path | None) -> list[str]:
     if html is not None:
         notes.append(f"wrote {html}")
     return notes
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[ClaimResult, int, int], None] | None]:
-    """A bar on standard error, if people look at it."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
-        task = bar.add_task("verifying", total=None)
-
-        def watch(result: ClaimResult, done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total, description=result.id)
-
-        yield watch
 
 
 def cite(claim: str, /, *, json: bool = False) -> Answer:

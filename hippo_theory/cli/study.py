@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 from hippo_theory.arithmetic import decimal_ball, exact_fraction
 from hippo_theory.cli import arguments
 from hippo_theory.cli.output import Answer, Table, replacing
+from hippo_theory.cli.progress import progress_bar
 from hippo_theory.convergence import NOT_CERTIFIED, Plan, Rate, Row, Study, converge_rows, fit_rates, plan_study
 
 __all__ = ["converge"]
@@ -84,10 +83,10 @@ def converge(
     typed = {exact_fraction(text): text for text in [*([] if horizon is None else [horizon]), *steps]}
     rows: list[Row] = []
     try:
-        with _progress(len(plan)) as advance:
-            for batch in converge_rows(plan):
+        with progress_bar("distances") as show:
+            for done, batch in enumerate(converge_rows(plan), 1):
                 rows.extend(batch)
-                advance()
+                show("distances", done, len(plan))
     except KeyboardInterrupt:
         if out is not None:
             _write_csv(out, "rows.csv", _row_records(rows, plan, typed))  # what is done is not lost
@@ -100,21 +99,6 @@ def converge(
     data = {"rows": row_records, "rates": rate_records, "files": files}
     uncertified = any((row.why or "").startswith(NOT_CERTIFIED) for row in rows)
     return Answer(data, _tables(row_records, rate_records, plan), _notes(files), status=3 if uncertified else 0)
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Any]:
-    """A progress bar on standard error, if that is a terminal."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("distances", total=total)
-        yield lambda: bar.advance(task)
 
 
 # --- records: what JSON and CSV hold -----------------------------------------------------------------------------------

@@ -148,12 +148,18 @@ def _list_claims() -> _Entries:
     ]
 
 
+def _list_figures() -> _Entries:
+    from hippo_theory.figures import load_figures
+
+    return [{"id": entry.id, "title": entry.title, "source": entry.source} for entry in load_figures().values()]
+
+
 _LISTS: dict[str, Callable[[], _Entries]] = {
     "families": _list_families,
     "conventions": _list_conventions,
     "initializations": _list_initializations,
     "claims": _list_claims,
-    "figures": list,
+    "figures": _list_figures,
     "bench": _list_bench,
 }
 

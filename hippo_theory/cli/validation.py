@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hippo_theory.cli import arguments
 from hippo_theory.cli.output import Answer, Table, replacing
+from hippo_theory.cli.progress import Bar, progress_bar
 from hippo_theory.errors import InputError, MissingDependencyError
 from hippo_theory.tensor_files import find_tensor_files, open_tensors, shown
 
@@ -63,7 +62,8 @@ def validate(
     if html is not None:
         arguments.writable_file(html, [".html", ".htm"], "--html")
     against = None if reference is None else _reference(reference)
-    with _progress() as watch:
+    with progress_bar("layers") as show:
+        watch = _Watch(show)
         if against is not None:
             against = against.judged(watch)
         judged = [found.judged(watch) for path in paths for found in _found(path)]
@@ -161,15 +161,16 @@ def _pairs(one: _Judged, against: _Judged) -> list[Pair]:
 
 
 class _Watch:
-    """Told of each layer before it is judged; moves a bar if there is one."""
+    """Told of each layer before it is judged; moves the bar."""
 
-    def __init__(self, bar: Any = None) -> None:
-        self.bar = bar
+    def __init__(self, show: Bar) -> None:
+        self.show = show
+        self.file = ""
         self.places: dict[str, int] = {}
 
     def open(self, path: Path) -> None:
         """The next file: its layers are the names of its tensors up to the last dot or slash."""
-        if self.bar is None:
+        if not self.show.is_seen:
             return
         try:
             names = open_tensors(path).tensors
@@ -177,26 +178,12 @@ class _Watch:
             names = {}
         layers = dict.fromkeys(name[: max(name.rfind("."), name.rfind("/")) + 1] for name in names)
         self.places = {layer: place for place, layer in enumerate(layers)}
-        self.bar.reset(self.bar.task_ids[0], total=len(layers), description=shown(path.name, 40))
+        self.file = shown(path.name, 40)
+        self.show(self.file, 0, len(layers))
 
     def __call__(self, layer: str) -> None:
-        if self.bar is not None and layer in self.places:
-            self.bar.update(self.bar.task_ids[0], completed=self.places[layer])
-
-
-@contextmanager
-def _progress() -> Iterator[_Watch]:
-    """A progress bar on standard error, if that is a terminal."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield _Watch()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True, emoji=False), transient=True) as bar:
-        bar.add_task("layers", total=None)
-        yield _Watch(bar)
+        if layer in self.places:
+            self.show(self.file, self.places[layer], len(self.places))
 
 
 def _write_page(
@@ -255,7 +242,8 @@ def _finding_record(finding: Finding) -> _Record:
 
 
 def _part_record(part: Part) -> _Record:
-    numbers, lost = _finite(max_relative_error=part.max_relative_error, ulps=part.ulps, bound=part.bound)
+    names = ("max_relative_error", "ulps", "max_error", "bound", "excess")
+    numbers, lost = _finite(**{name: getattr(part, name) for name in names})
     why = "; ".join(filter(None, [part.why, *lost]))
     return {"verdict": part.verdict, **numbers, "deviation": part.deviation, "cause": part.cause, "why": why}
 
@@ -264,11 +252,12 @@ def _kernel_record(error: KernelError | None) -> _Record | None:
     if error is None:
         return None
     numbers, _ = _finite(l2=error.l2, sup=error.sup, step=error.step)
-    return {"l2": numbers["l2"], "sup": numbers["sup"], "length": error.length, "step": numbers["step"]}
+    places = {"length": error.length, "step": numbers["step"], "inputs": error.inputs}
+    return {"l2": numbers["l2"], "sup": numbers["sup"], **places}
 
 
 def _pair_record(pair: Pair) -> _Record:
-    numbers, lost = _finite(eigenvalues=pair.eigenvalues, B=pair.B)
+    numbers, lost = _finite(eigenvalues=pair.eigenvalues, B=pair.B, P=pair.P)
     sides: Mapping[str, Finding | None] = {"": pair.finding, "reference_": pair.reference}
     names = {
         f"{side}{key}": None if finding is None else getattr(finding, key)
@@ -342,7 +331,7 @@ def _tables(
         yield Table("why", ["", ""], [[f"[{number}]", reason] for reason, number in reasons.items()])
 
 
-_PAIR_HEADER = ["layer", "is", "reference", "is", "states", "eigenvalues", "B", "kernel", "why"]
+_PAIR_HEADER = ["layer", "is", "reference", "is", "states", "eigenvalues", "B", "P", "kernel", "why"]
 
 
 def _pair_row(pair: Pair, reasons: dict[str, int]) -> list[str]:
@@ -355,7 +344,7 @@ def _pair_row(pair: Pair, reasons: dict[str, int]) -> list[str]:
     mark = f"[{reasons.setdefault(shown(pair.why, _LONG), len(reasons) + 1)}]" if pair.why else ""
     states = "-" if pair.states is None else str(pair.states)
     kernel = short(pair.kernel.l2 if pair.kernel else None)
-    return [*cells, states, short(pair.eigenvalues), short(pair.B), kernel, mark]
+    return [*cells, states, short(pair.eigenvalues), short(pair.B), short(pair.P), kernel, mark]
 
 
 def _condensed(rows: Sequence[list[str]]) -> Iterator[list[str]]:

@@ -14,10 +14,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["COLORS", "STYLE", "Array", "Data", "label_ends", "margin_labels", "saved", "title"]
+__all__ = [
+    "COLORS",
+    "STYLE",
+    "Array",
+    "Data",
+    "Panels",
+    "label_curves",
+    "label_ends",
+    "margin_labels",
+    "saved",
+    "title",
+]
 
 Array = NDArray[Any]
 Data = dict[str, Array]
+Panels = Any  # the axes of a figure in reading order, or None: compute only
 
 STYLE = Path(__file__).parents[1] / "hippo_theory.mplstyle"
 COLORS = {
@@ -46,6 +58,31 @@ def label_ends(axes: Any, labels: Iterable[tuple[float, float, str, str]]) -> No
     for (x, _, text, color), height in zip(ordered, heights, strict=True):
         axes.annotate(
             text, (x, math.exp(height)), xytext=(5, 0), textcoords="offset points", color=color, va="center", fontsize=7,
+            annotation_clip=False,
+        )  # fmt: skip
+
+
+def label_curves(axes: Any, labels: Iterable[tuple[float, float, str, str]]) -> None:
+    """Write labels (x, y, text, colour) to the right of the ends of curves on any scale, moved apart where they would overlap.
+
+    Call it last: the limits of the axes must stand. Room to the right is made for the widest label by the layout.
+    """
+    from scipy.optimize import isotonic_regression
+
+    ordered = sorted(labels, key=lambda label: label[1])
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high)
+    scale = axes.transScale + axes.transLimits  # from data to fractions of the axes
+    ends = np.array([scale.transform((x, y))[1] for x, y, _, _ in ordered])
+    # The axes are about 0.78 of their share of the figure's height; a line of 7 points takes 9.
+    rows = axes.get_gridspec().nrows if axes.get_gridspec() is not None else 1
+    spacing = 9 / (axes.figure.get_size_inches()[1] * 72 * 0.78 / rows)
+    offsets = spacing * np.arange(len(ordered))
+    heights = np.clip(isotonic_regression(ends - offsets).x, 0, max(0.0, 1 - offsets[-1])) + offsets
+    for (x, _, text, color), height in zip(ordered, heights, strict=True):
+        axes.annotate(
+            text, (scale.transform((x, low))[0], float(height)),
+            xycoords="axes fraction", xytext=(5, 0), textcoords="offset points", color=color, va="center", fontsize=7,
             annotation_clip=False,
         )  # fmt: skip
 

@@ -71,6 +71,12 @@ class ArrayKind:
         """Whether the array is complex."""
         return bool(self.xp.isdtype(array.dtype, "complex floating"))
 
+    def conjugate(self, array: AnyArray) -> AnyArray:
+        """The complex conjugate, from its parts: PyTorch cannot conjugate several systems at once (`vmap`)."""
+        if not self.has_complex(array):
+            return array
+        return self.to_complex(self.xp.real(array)) - 1j * self.to_complex(self.xp.imag(array))
+
     def widened(self) -> ArrayKind:
         """The same with float64 and complex128."""
         xp = self.xp

@@ -123,7 +123,7 @@ def s4_kernel(
     N, rank, outputs = checked_low_rank(Lambda, P, Q, B, Ct)
     L, c = checked_size("L", L, 1), _checked_damping(damping)
     xp = kind.xp
-    P, Q, B, Ct = (kind.to_complex(array) for array in (P, xp.conj(Q), B, Ct))
+    P, Q, B, Ct = (kind.to_complex(array) for array in (P, kind.conjugate(Q), B, Ct))
     left = xp.concat([xp.reshape(Ct, (-1, N)), xp.matrix_transpose(Q)], axis=0)  # (K + r, N): Ct, Q*
     right = xp.concat([B[:, None], P], axis=1)  # (N, 1 + r): B, P
     products = left[:, None, :] * xp.matrix_transpose(right)[None, :, :]
@@ -397,12 +397,12 @@ def _power_gap(
     xp = kind.xp
     dtype = kind.complex if kind.is_complex else kind.real
     square, rows = xp.astype(Abar, dtype, copy=False), xp.reshape(xp.astype(C, dtype, copy=False), (-1, N))
-    identity = xp.eye(N, dtype=dtype, device=kind.device)
-    power = identity
+    power: AnyArray = None  # until the lowest bit of L, which is at least 1
     for bit in range(L.bit_length()):
         square = square @ square if bit else square
-        power = power @ square if L >> bit & 1 else power
-    return kind, C, rows, identity - math.exp(-c) * power
+        if L >> bit & 1:
+            power = square if power is None else power @ square
+    return kind, C, rows, xp.eye(N, dtype=dtype, device=kind.device) - math.exp(-c) * power
 
 
 def _sums_at_nodes(

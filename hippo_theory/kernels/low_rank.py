@@ -163,7 +163,7 @@ class _LowRankStep:
         xp = self.xp = kind.xp
         self.dtype = kind.complex if kind.is_complex else kind.real
         Lambda, P, Q, B = (xp.astype(array, self.dtype, copy=False) for array in (Lambda, P, Q, B))
-        self.P, self.adjoint_Q = P, xp.matrix_transpose(xp.conj(Q) if kind.is_complex else Q)
+        self.P, self.adjoint_Q = P, xp.matrix_transpose(kind.conjugate(Q))
         self.plus, self.D = (2 / dt + Lambda)[:, None], (1 / (2 / dt - Lambda))[:, None]
         rank = int(P.shape[1])
         inner = xp.eye(rank, dtype=self.dtype, device=kind.device) + xp.matmul(self.adjoint_Q, self.D * P)

@@ -435,7 +435,7 @@ def _dense_squares(form: DenseSystem) -> tuple[Array, Array, Array]:
 def h2_norm(system: System) -> NormEstimate:
     """The H2 norm: the root of the sum of the squared L2 norms of the kernels of all outputs, trace(C P C*)^(1/2).
 
-        norm(G)^2 = (1/2 pi) integral of trace G(iw)* G(iw) dw,   discrete: the mean of it over the unit circle.
+        norm(G)^2 = 1/(2 pi) integral of trace G(iw)* G(iw) dw,   discrete: the mean of it over the unit circle.
 
     Parameters
     ----------

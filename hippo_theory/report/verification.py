@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from hippo_theory import __version__
 from hippo_theory.claims import PAPERS, VERDICTS, Claim, ClaimResult, Verification, load_claims
+from hippo_theory.figures import SvgFigure
 
-__all__ = ["typeset", "verification_page"]
+__all__ = ["claim_figures", "typeset", "verification_page"]
 
 _MEANINGS = {
     "PROVED": "exact for all parameters: a symbolic identity, an induction step that the check executes, or a finite exact "
@@ -24,12 +25,14 @@ _MEANINGS = {
 }
 
 
-def verification_page(found: Verification) -> str:
+def verification_page(found: Verification, figures: Mapping[str, SvgFigure] | None = None) -> str:
     """One self-contained HTML page: no network, mathematics as MathML, a filter by verdict and paper, permanent anchors.
 
     Parameters
     ----------
     found : Verification
+    figures : dict of SvgFigure, optional
+        The figures of the claims, by id, as `svg_figures` makes them; a claim whose figure is not there has none.
 
     Returns
     -------
@@ -42,13 +45,15 @@ def verification_page(found: Verification) -> str:
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
     )
     claims = load_claims()
+    pictures = {id: _picture(figure) for id, figure in (figures or {}).items()}
     papers = [
-        {"paper": PAPERS[key], "entries": list(_entries(found, key, claims))}
+        {"paper": PAPERS[key], "entries": list(_entries(found, key, claims, pictures))}
         for key in dict.fromkeys(result.paper for result in found.results)
     ]
     return str(
         environment.get_template("verification.html").render(
             papers=papers,
+            pictures=pictures,
             counts=[(verdict, found.counts[verdict]) for verdict in VERDICTS if verdict in found.counts],
             meanings=_MEANINGS,
             ids={result.id for result in found.results},
@@ -58,7 +63,34 @@ def verification_page(found: Verification) -> str:
     )
 
 
-def _entries(found: Verification, paper: str, claims: dict[str, Claim]) -> Iterator[dict[str, Any]]:
+def claim_figures(found: Verification) -> list[str]:
+    """The ids of the figures that the claims of a verification name."""
+    claims = load_claims()
+    named = (claims[result.id].figure for result in found.results)
+    return list(dict.fromkeys(id for id in named if id is not None))
+
+
+def _picture(figure: SvgFigure) -> dict[str, str]:
+    """An SVG file as the content of a symbol, its ids made its own, with its viewBox, caption and alternative text."""
+    box = re.search(r'viewBox="([^"]*)"', figure.svg)
+    start, end = re.search(r"<svg[^>]*>", figure.svg), figure.svg.rindex("</svg>")
+    if box is None or start is None:
+        raise ValueError(f"figure {figure.id} is no SVG file")
+    content = re.sub(r"<metadata>.*?</metadata>", "", figure.svg[start.end() : end], flags=re.DOTALL)
+    content = re.sub(r'(\sid="|href="#|url\(#)', rf"\g<1>{figure.id}-", content)
+    return {
+        "id": f"figure-{figure.id}",
+        "box": box[1],
+        "content": content,
+        "title": figure.title,
+        "caption": typeset(figure.caption),
+        "alternative": figure.alternative,
+    }
+
+
+def _entries(
+    found: Verification, paper: str, claims: Mapping[str, Claim], pictures: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
     for result in found.results:
         if result.paper == paper:
             claim = claims[result.id]
@@ -70,6 +102,7 @@ def _entries(found: Verification, paper: str, claims: dict[str, Claim]) -> Itera
                 "evidence": [_words(row) for row in result.evidence],
                 "margin": _margin(result),
                 "code": claim.source_code,
+                "picture": pictures.get(claim.figure or ""),
             }
 
 

@@ -3,7 +3,7 @@
 `layouts` says how codebases store parameters and `reading` reads them; `quantities` is what a stored number can hold,
 `references` what it is compared with, `matching` the bounds. `eigenvalues` and `vectors` identify diagonal systems,
 `judging` puts their findings together; `dense` and `bases` do matrices, `judgement` every kind, `unnamed` what no layout
-names. `eigenvalue_damage`, `misindexed`, `vector_damage` and `deviations` say what went wrong.
+names. `eigenvalue_damage`, `misindexed`, `vector_damage` and `deviations` say what went wrong, `moves` what has only moved.
 """
 
 from __future__ import annotations

@@ -75,8 +75,8 @@ class Cause:
     text: str
 
 
-def factor_name(factor: float) -> str:
-    """A factor in words, where it is one that code gets wrong.
+def factor_name(factor: float, precision: float = 1e-5) -> str:
+    """A factor in words, where it is one that code gets wrong to a relative precision of at most 1 %.
 
     Examples
     --------
@@ -84,6 +84,6 @@ def factor_name(factor: float) -> str:
     ('sqrt(2)', '1.37')
     """
     for value, name in _FACTORS.items():
-        if abs(factor / value - 1) < 1e-5:
+        if abs(factor / value - 1) < min(max(precision, 1e-5), 1e-2):
             return name
     return f"{factor:.6g}"

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from hippo_theory.errors import InputError
 from hippo_theory.validation.findings import FileResult, Finding
 from hippo_theory.validation.kernel_errors import LENGTH, KernelError
+from hippo_theory.validation.low_rank_distance import low_rank_distance
+from hippo_theory.validation.matching import SINGLE
 from hippo_theory.validation.reading import Parameters
 from hippo_theory.validation.stored_systems import Tensors, parameters_of, spectrum_of, tensors_of
 from hippo_theory.validation.validating import validate
@@ -43,9 +45,13 @@ class Pair:
         Largest difference of abs(B), in that matching, over the largest abs(B) of the reference.
     kernel : KernelError, optional
         Of B* e^(tA) B at 1024 times, for the worst of the steps 0.001, 0.01, 0.1: no unitary change of basis, no phase of an
-        eigenvector and no conjugate half changes it.
+        eigenvector and no conjugate half changes it. Without a B on both sides the columns of P stand for it.
     why : str
         What was assumed, or could not be compared.
+    P : float, optional
+        Largest difference of the entries of P P* (P Q* where Q is stored) over the largest of the reference, in that
+        matching, with the phases of the eigenvectors that B fixes, or else those that fit best: see
+        `hippo_theory.validation.low_rank_distance`.
     """
 
     finding: Finding | None
@@ -55,6 +61,7 @@ class Pair:
     B: float | None = None
     kernel: KernelError | None = None
     why: str = ""
+    P: float | None = None
 
 
 @dataclass(frozen=True)
@@ -191,33 +198,77 @@ def _diagonal(finding: Finding, parameters: Parameters) -> _System:
 
 
 def _measured(one: _System, other: _System) -> Pair:
-    notes = []
-    missing = [name for system, name in ((one, "this"), (other, "the reference")) if system.B is None]
-    if missing:
-        notes.append(f"no B in {' and '.join(missing)} (or a random one): taken as 1")
-    eigenvalues = weights = None
+    inputs, notes = _inputs(one, other)
+    eigenvalues = weights = low_rank = None
     if one.Lambda is not None and other.Lambda is not None:
-        eigenvalues, weights = _distances(one, other)
+        eigenvalues, order = _matched(one.Lambda, other.Lambda)
+        if eigenvalues is not None:
+            weights = _input_distance(one, other, order)
+            low_rank = _low_rank_distance(one, other, order)
+            if (one.P is None) != (other.P is None):
+                notes.append(f"only {'the reference' if one.P is None else 'this'} has a low-rank term")
+            if (one.P is not None or one.B is not None) and _is_multiple(other.Lambda):
+                notes.append("of equal eigenvalues, the eigenvectors and so B and P are not unique")
     elif one.A is not None and other.A is not None and one.states and one.states <= _LARGEST_DENSE:
         eigenvalues, _ = _matched(np.linalg.eigvals(one.A), np.linalg.eigvals(other.A))
         notes.append("eigenvalues of dense matrices in float64, which they need not determine well")
     else:
         notes.append("one is dense and the other diagonal (plus low rank): only the kernels are compared")
-    kernel = _kernel_distance(one, other)
-    if kernel is None:
-        notes.append(f"kernels are not finite, or need dense matrices of more than {_LARGEST_DENSE} states")
-    return Pair(one.finding, other.finding, one.states, eigenvalues, weights, kernel, "; ".join(notes))
+    kernel = None
+    if inputs is not None:
+        kernel = _kernel_distance((one, other), inputs)
+        if kernel is None:
+            notes.append(f"kernels are not finite, or need dense matrices of more than {_LARGEST_DENSE} states")
+    return Pair(one.finding, other.finding, one.states, eigenvalues, weights, kernel, "; ".join(notes), low_rank)
 
 
-def _distances(one: _System, other: _System) -> tuple[float | None, float | None]:
-    assert one.Lambda is not None and other.Lambda is not None
-    distance, order = _matched(one.Lambda, other.Lambda)
-    if distance is None or (one.B is None and other.B is None):
-        return distance, None
+def _inputs(one: _System, other: _System) -> tuple[tuple[Array, Array] | None, list[str]]:
+    """What both are driven and observed by, (n, m), and what had to be assumed; None where nothing can be compared.
+
+    A diagonal system without B may be given ones, since phases of eigenvectors do not change its kernel |b_n|^2. Beside a
+    low-rank term they do, and only P itself is there to be used; in a dense matrix it is the basis that decides.
+    """
+    columns = _column(one), _column(other)
+    missing = [name for system, name in ((one, "this"), (other, "the reference")) if system.B is None]
+    if not missing:
+        return columns, []
+    note = f"no B in {' and '.join(missing)} (or a random one): "
+    if one.P is not None and other.P is not None:
+        return (one.P, other.P), [note + "the kernel is that of P, P* e^(tA) P"]
+    if one.A is not None and other.A is not None:
+        return columns, [note + "taken as 1, in the basis that is stored"]
+    if all(system.B is not None or (system.A is None and system.P is None) for system in (one, other)):
+        return columns, [note + "taken as 1"]
+    return None, [note + "no kernel, which the phases of the eigenvectors would decide"]
+
+
+def _column(system: _System) -> Array:
+    """B as a matrix of one column, of ones where there is none."""
+    return np.ones((system.states or 0, 1)) if system.B is None else system.B[:, None]
+
+
+def _is_multiple(Lambda: Array) -> bool:
+    """Whether two eigenvalues are equal, up to rounding in single precision."""
+    ordered = Lambda[np.lexsort((Lambda.real, Lambda.imag))]
+    return bool((np.abs(np.diff(ordered)) <= 4 * SINGLE * np.abs(Lambda).max(initial=0.0)).any())
+
+
+def _input_distance(one: _System, other: _System, order: Array) -> float | None:
+    """Largest difference of abs(B) over the largest of the reference."""
+    if one.B is None and other.B is None:
+        return None
     ours, theirs = (np.ones(len(order)) if system.B is None else np.abs(system.B) for system in (one, other))
     scale = float(theirs.max(initial=0.0))
     gap = float(np.abs(ours - theirs[order]).max(initial=0.0))
-    return distance, (gap / scale if np.isfinite(gap) and scale > 0 else None)
+    return gap / scale if np.isfinite(gap) and scale > 0 else None
+
+
+def _low_rank_distance(one: _System, other: _System, order: Array) -> float | None:
+    if one.P is None or other.P is None or len(order) > _LARGEST_MATCHED:
+        return None
+    ours, theirs = (s.P @ (s.P if s.Q is None else s.Q).conj().T for s in (one, other) if s.P is not None)
+    vectors = None if one.B is None or other.B is None else (one.B, other.B[order])
+    return low_rank_distance(ours, theirs[np.ix_(order, order)], vectors)
 
 
 def _matched(ours: Array, theirs: Array) -> tuple[float | None, Array]:
@@ -235,11 +286,11 @@ def _matched(ours: Array, theirs: Array) -> tuple[float | None, Array]:
     return float(np.abs(ours - theirs[order]).max(initial=0.0)) / (scale or 1.0), np.asarray(order)
 
 
-def _kernel_distance(one: _System, other: _System) -> KernelError | None:
+def _kernel_distance(systems: tuple[_System, _System], inputs: tuple[Array, Array]) -> KernelError | None:
     worst: KernelError | None = None
     for step in _STEPS:
         with np.errstate(all="ignore"):
-            ours, truth = (_kernel(system, step) for system in (one, other))
+            ours, truth = (_kernel(system, F, step) for system, F in zip(systems, inputs, strict=True))
         if ours is None or truth is None or not (np.isfinite(ours).all() and np.isfinite(truth).all()):
             continue
         if not np.any(truth):
@@ -251,13 +302,12 @@ def _kernel_distance(one: _System, other: _System) -> KernelError | None:
     return worst
 
 
-def _kernel(system: _System, step: float) -> Array | None:
-    """B* e^(l step A) B for l < LENGTH."""
+def _kernel(system: _System, F: Array, step: float) -> Array | None:
+    """The trace of F* e^(l step A) F for l < LENGTH, F the input (n, m)."""
     size = system.states or 0
-    B = np.ones(size) if system.B is None else system.B
     if system.Lambda is not None and system.P is None:
-        times = step * np.arange(LENGTH)
-        chunks = [np.exp(np.outer(chunk, system.Lambda)) @ np.abs(B) ** 2 for chunk in np.array_split(times, 16)]
+        times, weight = step * np.arange(LENGTH), (np.abs(F) ** 2).sum(axis=1)
+        chunks = [np.exp(np.outer(chunk, system.Lambda)) @ weight for chunk in np.array_split(times, 16)]
         return np.asarray(np.concatenate(chunks).real)
     if size > _LARGEST_DENSE:
         return None
@@ -271,9 +321,11 @@ def _kernel(system: _System, step: float) -> Array | None:
         A = np.diag(system.Lambda) - system.P @ out.conj().T
     if not np.isfinite(A).all():
         return None
-    # A Krylov row block doubles each time: C, C E, C E^2, ... for E = e^(step A).
-    power = expm(step * A)
-    rows = B.conj()[None, :] + 0j
-    while len(rows) < LENGTH:
-        rows, power = np.concatenate([rows, rows @ power]), power @ power
-    return np.asarray((rows[:LENGTH] @ B).real)
+    kernel, whole = np.zeros(LENGTH), expm(step * A)
+    for column in F.T:
+        # A Krylov row block doubles each time: F*, F* E, F* E^2, ... for E = e^(step A).
+        rows, power = column.conj()[None, :] + 0j, whole
+        while len(rows) < LENGTH:
+            rows, power = np.concatenate([rows, rows @ power]), power @ power
+        kernel += (rows[:LENGTH] @ column).real
+    return kernel

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,15 +17,18 @@ from hippo_theory.errors import InputError
 from hippo_theory.families import make_family
 from hippo_theory.validation.bases import another_basis, rearrangement
 from hippo_theory.validation.causes import Cause, factor_name
+from hippo_theory.validation.discrete_spectra import nearest_simple
 from hippo_theory.validation.findings import Finding, Part
 from hippo_theory.validation.matching import SINGLE, Comparison
+from hippo_theory.validation.misindexed_legs import mixed_index_matrix, one_indexed_matrices
 from hippo_theory.validation.quantities import Quantity
 from hippo_theory.validation.reading import Parameters
 from hippo_theory.validation.references import DenseReference, dense_references
 from hippo_theory.validation.unrecognized import nonfinite
 from hippo_theory.validation.vector_damage import vector_cause
+from hippo_theory.validation.vectors import HALVED_INPUT, WHOLE_INPUT
 
-__all__ = ["judge_dense", "judge_stacked"]
+__all__ = ["judge_dense", "judge_stacked", "may_be_discretized"]
 
 Array = NDArray[Any]
 
@@ -41,6 +45,7 @@ class _Match:
     B: Array
     part: Part
     cost: float
+    step: float | None = None  # of a discretization
 
 
 def _relative(errors: Array, truth: Array) -> float:
@@ -82,19 +87,6 @@ def _entries(stored: Quantity, truth: Array, why: str = "", factor: float = 4.0,
     return plain.part("deviates", why=why)
 
 
-def _one_indexed(N: int) -> DenseReference:
-    n = np.arange(1, N + 1)
-    root = np.sqrt(2 * n + 1)
-    return DenseReference("legs", "default", N, -np.tril(np.outer(root, root), -1) - np.diag(n + 1.0), root, "D8")
-
-
-def _mixed_indices(N: int) -> DenseReference:
-    n = np.arange(N)
-    root, P = np.sqrt(2 * n + 1), 0.5 * np.sqrt(2 * (n + 1) + 1)
-    A = -np.tril(np.outer(root, root), -1) - np.diag(n + 1.0)
-    return DenseReference("s4d-legs", "default", N, A + 2 * np.outer(P, P), root / 2, "D9")
-
-
 def judge_dense(parameters: Parameters) -> Iterator[Finding]:
     """The finding for dense A and, if it is there, B. Empty (0, 0) matrices give nothing."""
     A, N = parameters.Lambda, len(parameters.Lambda.values)
@@ -112,7 +104,8 @@ def judge_dense(parameters: Parameters) -> Iterator[Finding]:
     parts = {"A": match.part}
     if parameters.B is not None:
         parts["B"] = _judge_input(parameters.B, match)
-    yield _finding(parameters, match.reference.id, match.reference.convention, parts)
+    why = _input_convention(parameters.B, match, parts)
+    yield _finding(parameters, match.reference.id, match.reference.convention, parts, why)
 
 
 def _finding(parameters: Parameters, id: str, convention: str | None, parts: dict[str, Part], why: str = "") -> Finding:
@@ -130,7 +123,7 @@ def _deviant(reference: DenseReference, part: Part) -> Part:
 
 
 def _all_references(N: int) -> list[DenseReference]:
-    return [*dense_references(N), _one_indexed(N), _mixed_indices(N)]
+    return [*dense_references(N), one_indexed_matrices(N), mixed_index_matrix(N)]
 
 
 def _generalized_laguerre(A: Array) -> list[DenseReference]:
@@ -241,13 +234,27 @@ def _ratio(stored: Array, truth: Array) -> float | None:
     return middle if middle > 0 and np.abs(ratios - middle).max() <= 1e-2 * middle else None
 
 
+def _input_convention(B: Quantity | None, match: _Match, parts: dict[str, Part]) -> str:
+    """Which of the two vectors B of S4D-LegS this is, in words."""
+    if B is None or match.reference.id != "s4d-legs" or parts["B"].verdict not in ("exact", "rounding"):
+        return ""
+    if match.step is not None:
+        return ""
+    ratio = np.linalg.norm(B.values) / np.linalg.norm(match.B)
+    return HALVED_INPUT if ratio < 1.5 else WHOLE_INPUT
+
+
 def _judge_input(B: Quantity, match: _Match) -> Part:
     options = [("", match.B)]
     if match.reference.id == "s4d-legs":
-        options.append(("without the factor 1/2 of the diagonal restriction", 2 * match.B))
+        options.append(("", 2 * match.B))
+    if match.step is not None:
+        options.append(("without the factor of the step", match.B / match.step))
     for why, truth in options:
+        # A discretized B is the solution of equations, whose errors are those of the largest entries.
+        terms = None if match.step is None else np.full(len(truth), len(truth) * np.abs(truth).max())
         for sign in (1, -1):
-            part = _entries(B, sign * truth, why)
+            part = _entries(B, sign * truth, why, terms=terms)
             if part.verdict != "deviates":
                 if sign == -1:
                     return replace(part, verdict="deviates", why="the sign of B is the other one", cause="sign")
@@ -287,7 +294,7 @@ def _steps(Abar: Array, references: Sequence[DenseReference]) -> Iterator[tuple[
             step = float(np.median(scaled[large] / reference.A[large]))
             near = np.abs(scaled - step * reference.A).max() <= 1e-2 * np.abs(scaled).max()
             if _SMALLEST_STEP < step < largest and near:
-                yield method, reference, _nearest_simple(step)
+                yield method, reference, nearest_simple(step)
     if len(Abar) > _LARGEST_EXPONENTIAL:
         return
     # det e^(A dt) = e^(dt tr A). A matrix logarithm would say more, and may not come to an end where Abar is nearly singular.
@@ -295,7 +302,24 @@ def _steps(Abar: Array, references: Sequence[DenseReference]) -> Iterator[tuple[
     for reference in references if sign > 0 and np.isfinite(logarithm) else ():
         step = float(logarithm / np.trace(reference.A))
         if _SMALLEST_STEP < step < _LARGEST_STEP:
-            yield "zoh", reference, _nearest_simple(step)
+            yield "zoh", reference, nearest_simple(step)
+
+
+@lru_cache(maxsize=64)
+def _eigenvalues(reference: DenseReference) -> Array:
+    """Of A in float64: good enough for a trace of e^(A dt)."""
+    return np.diag(reference.A) if not np.triu(reference.A, 1).any() else np.linalg.eigvals(reference.A)
+
+
+def may_be_discretized(Abar: Array) -> bool:
+    """Whether a real matrix is worth being compared with discretizations: cheap, for matrices that are mostly none."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")  # of matrices that are nearly singular
+        for method, reference, step in _steps(Abar, dense_references(len(Abar))):
+            trace = float(np.exp(step * _eigenvalues(reference)).sum().real)
+            if method != "zoh" or abs(trace - np.trace(Abar)) <= 1e-3 * len(Abar):
+                return True
+    return False
 
 
 def _discretized(A: Quantity, B: Quantity | None, N: int) -> _Match | None:
@@ -321,8 +345,8 @@ def _discretized(A: Quantity, B: Quantity | None, N: int) -> _Match | None:
         if (errors <= bound).all():
             ulps = float((errors / np.abs(A.spacing)).max())
             why = f"discretized by {method} with the step {step:.6g}"
-            part = Part("rounding", max_relative_error=float(errors.max() / np.abs(Abar).max()), ulps=ulps, why=why)
-            match = _Match(reference, Abar, step * Bbar, part, 0.0)
+            part = Comparison(errors, Abar, ulps, bound, _relative(errors, Abar)).part("rounding", why=why)
+            match = _Match(reference, Abar, step * Bbar, part, 0.0, step)
             if B is None or _judge_discrete_input(B, match):
                 return match
             best = best or match
@@ -330,15 +354,8 @@ def _discretized(A: Quantity, B: Quantity | None, N: int) -> _Match | None:
 
 
 def _judge_discrete_input(B: Quantity, match: _Match) -> bool:
-    return bool((np.abs(B.values - match.B) <= 1e-4 * np.abs(match.B).max()).all())
-
-
-def _nearest_simple(step: float) -> float:
-    """The step as it was written: the nearest decimal of 4 digits or reciprocal of an integer within 1e-4, else itself."""
-    for candidate in (float(f"{step:.3e}"), 1 / round(1 / step) if 1 / step > 1 else step):
-        if abs(candidate / step - 1) < 1e-4:
-            return candidate
-    return step
+    scales = (1.0, 1 / (match.step or 1.0))
+    return any((np.abs(B.values - c * match.B) <= 1e-4 * c * np.abs(match.B).max()).all() for c in scales)
 
 
 def judge_stacked(parameters: Parameters) -> Iterator[Finding]:
@@ -346,18 +363,21 @@ def judge_stacked(parameters: Parameters) -> Iterator[Finding]:
     stack, N = parameters.Lambda, parameters.Lambda.values.shape[-1]
     legs = next(reference for reference in dense_references(N) if reference.id == "legs")
     for method in ("bilinear", "zoh", "forward_euler", "backward_euler"):
-        errors, bounds, largest = [], [], 0.0
+        errors, bounds, truths = [], [], []
         for t in sorted({1, 2, 3, len(stack.values) // 2 or 1, len(stack.values)}):
             if t > len(stack.values):
                 continue
             Abar, _ = discretize_dense(legs.A, legs.B, method, 1 / t)
             condition = float(np.linalg.norm(np.eye(N) - legs.A / (2 * t), 2))
-            errors.append(float(np.abs(stack.values[t - 1] - Abar).max()))
-            bounds.append(4 * N * condition * stack.roundoff * float(np.abs(Abar).max()))
-            largest = max(largest, errors[-1] / float(np.abs(Abar).max()))
-        if all(error <= bound for error, bound in zip(errors, bounds, strict=True)):
+            errors.append(np.abs(stack.values[t - 1] - Abar))
+            bounds.append(np.full_like(Abar, 4 * N * condition * stack.roundoff * float(np.abs(Abar).max())))
+            truths.append(Abar)
+        error, bound, truth = (np.stack(arrays) for arrays in (errors, bounds, truths))
+        if (error <= bound).all():
             why = f"discretized by {method} with the steps 1/t, t = 1..{len(stack.values)}"
-            yield _finding(parameters, "legs", "default", {"A": Part("rounding", largest, bound=max(bounds), why=why)})
+            part = Comparison(error, truth, 0.0, bound, _relative(error, truth)).part("rounding", why=why)
+            part = replace(part, ulps=None)  # entries near 0 have no digits of their own after a solution of equations
+            yield _finding(parameters, "legs", "default", {"A": part})
             return
     yield _finding(parameters, "unknown", None, {"A": Part("unknown", why="a stack of matrices, none that is known")})
 
@@ -391,12 +411,13 @@ def _damaged(A: Quantity, N: int) -> _Match | None:
 def _dense_cause(stored: Array, truth: Array, wrong: Array, bound: Array) -> Cause:
     diagonal = np.eye(len(truth), dtype=bool)
     if (wrong <= diagonal).all():
-        found = np.diag(stored)
-        shift = found - np.diag(truth)
-        if (np.abs(found + np.diag(truth)) <= bound.max()).all():
+        found, expected, allowed = np.diag(stored), np.diag(truth), np.diag(bound)
+        if (np.abs(found + expected) <= allowed).all():
             return Cause("sign", "the sign of the diagonal is the other one")
-        if np.ptp(shift) <= 4 * bound.max():
-            return Cause("shift", f"the diagonal is shifted by {float(np.real(shift[0])):.6g}")
+        shift = float(np.median(np.real(found - expected)))
+        # One constant for all, and more than rounding: where only some entries are off, there is none.
+        if wrong[diagonal].all() and (np.abs(found - expected - shift) <= 2 * allowed).all():
+            return Cause("shift", f"the diagonal is shifted by {shift:.6g}")
         return Cause("entry", f"{int(wrong.sum())} entries of the diagonal are off")
     if (np.abs(stored + truth)[wrong] <= bound[wrong]).all():
         return Cause("sign", f"the sign of {int(wrong.sum())} entries is the other one")

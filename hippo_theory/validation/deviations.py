@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hippo_theory.validation.findings import Part
-from hippo_theory.validation.matching import Fit, align, eigenvalue_bound
+from hippo_theory.validation.matching import DOUBLE, SINGLE, Fit, align, compare_eigenvalues, eigenvalue_bound
+from hippo_theory.validation.misindexed_legs import mixed_index_spectrum, one_indexed_reference
 from hippo_theory.validation.quantities import Quantity
+from hippo_theory.validation.references import Reference
 
-__all__ = ["known_eigenvalue_deviation", "one_indexed_spectrum"]
+__all__ = ["known_eigenvalue_deviation", "one_indexed_fit"]
 
 Array = NDArray[Any]
 
 _CLAMPS = (1e-4, 1e-3)
+_LARGEST_ONE_INDEXED, _LARGEST_MIXED = 1024, 512  # states above which no eigensolver is run
 
 
 def known_eigenvalue_deviation(stored: Quantity, fit: Fit) -> Part | None:
@@ -48,54 +50,37 @@ def known_eigenvalue_deviation(stored: Quantity, fit: Fit) -> Part | None:
                 why = f"{text} are clamped at {limit:g}"
                 return Part("known-deviation", max_relative_error=relative, deviation="D4", why=why, cause="clamped")
     if reference.id == "legs":
-        return _one_indexed(stored, fit, bound, relative) or _mixed_indices(stored, fit, relative)
+        return _one_indexed(stored, fit, relative) or _mixed_indices(stored, fit, relative)
     if reference.id == "s4d-inv" and reference.form == "half":
         return _inverse_over_all(stored, reference.stored, bound, relative)
     return None
 
 
-@lru_cache(maxsize=64)
-def one_indexed_spectrum(N: int) -> tuple[Array, Array]:
-    """Frequencies w_m and moduli abs(V* P), P = sqrt(n + 1/2), of LegS with indices n = 1..N, by decreasing w_m.
-
-    Both (N,), float64 from an eigensolver: not certified.
-    """
-    root = np.sqrt(2 * np.arange(1, N + 1) + 1)
-    lower = np.tril(np.outer(root, root), -1) / 2
-    frequencies, vectors = np.linalg.eigh(1j * (lower - lower.T))
-    return frequencies[::-1], np.abs(vectors[:, ::-1].conj().T @ (root / np.sqrt(2)))
-
-
-def _one_indexed(stored: Quantity, fit: Fit, bound: Array, relative: float) -> Part | None:
-    N = fit.reference.N
-    if N > 1024 or fit.reference.form == "half, real state lost":
+def _one_indexed(stored: Quantity, fit: Fit, relative: float) -> Part | None:
+    if fit.reference.N > _LARGEST_ONE_INDEXED or fit.reference.form not in ("all", "half"):
         return None
-    frequencies, _ = one_indexed_spectrum(N)
-    if fit.reference.form != "all":
-        frequencies = frequencies[: fit.reference.stored]
-    _, _, values = align(stored.values, fit.reference)
-    if (np.abs(values - (-0.5 + 1j * frequencies)) <= 2 * bound).all():
-        return Part(
-            "known-deviation",
-            max_relative_error=relative,
-            deviation="D8",
-            why="LegS with indices from 1",
-            cause="index",
-        )
-    return None
+    if not one_indexed_fit(stored, fit.reference).Lambda.is_rounding:
+        return None
+    why = "LegS with indices from 1"
+    return Part("known-deviation", max_relative_error=relative, deviation="D8", why=why, cause="index")
+
+
+def one_indexed_fit(stored: Quantity, reference: Reference) -> Fit:
+    """How eigenvalues (n,) lie on those of LegS with indices from 1, of the size and form of a reference."""
+    truth = one_indexed_reference(reference.N, reference.form)
+    return compare_eigenvalues(stored, truth, stored.roundoff + DOUBLE)
 
 
 def _mixed_indices(stored: Quantity, fit: Fit, relative: float) -> Part | None:
     N = fit.reference.N
-    if N > 512 or fit.reference.form != "all":
+    if N > _LARGEST_MIXED or fit.reference.form != "all":
         return None
-    n = np.arange(N)
-    root, P = np.sqrt(2 * n + 1), 0.5 * np.sqrt(2 * (n + 1) + 1)
-    mixed = np.linalg.eigvals(-np.tril(np.outer(root, root), -1) - np.diag(n + 1.0) + 2 * np.outer(P, P))
-    # Not normal: the condition of its eigenvectors is about 6.
-    bound = 24 * np.sqrt(N) * stored.roundoff * np.abs(mixed).max()
-    nearest = np.abs(stored.values[:, None] - mixed[None, :])
-    if nearest.min(axis=1).max() <= bound and nearest.min(axis=0).max() <= bound:
+    mixed, sensitivity = mixed_index_spectrum(N)
+    # Backward stable: the eigenvalues of S + E with norm(E) <= 4 sqrt(N) u norm(S), theirs and those here.
+    moved = 4 * np.sqrt(N) * (min(stored.roundoff, SINGLE) + DOUBLE) * sensitivity
+    distances = np.abs(stored.values[:, None] - mixed[None, :])
+    spacing = np.abs(stored.spacing)
+    if (distances.min(axis=1) <= moved + spacing).all() and (distances.min(axis=0) <= moved + spacing.max()).all():
         text = "A with indices from 0, P with indices from 1: S is not normal"
         return Part("known-deviation", max_relative_error=relative, deviation="D9", why=text, cause="index")
     return None

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hippo_theory.validation.causes import Cause, factor_name
+from hippo_theory.validation.moves import outlying
 
-__all__ = ["Damaged", "common_ratio", "eigenvalue_causes"]
+__all__ = ["Damaged", "common_ratio", "eigenvalue_causes", "subset_causes"]
 
 Array = NDArray[Any]
 Explanation = tuple[Cause, float]
@@ -106,23 +107,27 @@ def _parts(*arrays: Array) -> Iterator[tuple[Array, Array]]:
 def _factors(damaged: Damaged) -> Iterator[Explanation]:
     """One factor of all, or of the imaginary parts."""
     truth, folded = damaged.truth, damaged.folded
+    # A ratio is known as well as the middle one of the eigenvalues.
+    nonzero = np.abs(truth) > 0
+    precision = float(np.median(damaged.bound[nonzero] / np.abs(truth[nonzero]))) if nonzero.any() else 0.0
     ratio = common_ratio(np.abs(folded), np.abs(truth))
     if ratio is not None and abs(ratio - 1) > 1e-6 and damaged.same(folded / ratio, wider=_widened(ratio)):
-        text = f"another time scale: Lambda is {factor_name(ratio)} times the expected; divide by it"
+        text = f"another time scale: Lambda is {factor_name(ratio, precision)} times the expected; divide by it"
         yield Cause("factor", text), 1
     ratio = common_ratio(np.abs(folded.imag), np.abs(truth.imag))
     if ratio is not None and abs(ratio - 1) > 1e-6:
         scaled = folded.real + 1j * folded.imag / ratio
         if damaged.same(scaled, wider=_widened(ratio)):
-            text = f"imaginary parts are {factor_name(ratio)} times the expected, real parts are right"
+            text = f"imaginary parts are {factor_name(ratio, precision)} times the expected, real parts are right"
             yield Cause("factor", text), 1.2
         offset = _constant(folded.real, truth.real, damaged.largest * _widened(ratio))
         if (
             offset is not None
             and abs(offset) > damaged.largest
+            and abs(ratio - 1) > 10 * precision  # else the real part alone is another one
             and damaged.same(scaled - offset, wider=2 * _widened(ratio))
         ):
-            text = f"imaginary parts are {factor_name(ratio)} times the expected, real parts are off by {offset:.6g}"
+            text = f"imaginary parts are {factor_name(ratio, precision)} times the expected, real parts are off by {offset:.6g}"
             yield Cause("factor", text), 1.4
 
 
@@ -241,8 +246,29 @@ def _of_some(damaged: Damaged) -> Iterator[Explanation]:
         again = np.abs(folded[left[0]] - np.delete(folded, left[0])).min(initial=np.inf) <= 2 * damaged.largest
         if again:
             yield Cause("doubled", f"one eigenvalue stands twice: {_written(folded[left[0]])}"), 1.2
-    if n == m and 0 < len(left) <= few:
+    if n == m and 0 < len(left) <= few and _stand_out(damaged, left, right):
         yield _few(damaged, left, right)
+
+
+def subset_causes(damaged: Damaged) -> Iterator[Explanation]:
+    """Hypotheses for fewer eigenvalues than the truth has, by two or more: all of them are there, the others are missing."""
+    folded, truth, bound = damaged.folded, damaged.truth, damaged.bound
+    n, m = len(folded), len(truth)
+    # The nearest of the truth to each, which must be another one each time.
+    nearest = np.abs(folded[:, None] - truth[None, :]).argmin(axis=1)
+    if np.unique(nearest).size < n or (np.abs(folded - truth[nearest]) > bound[nearest]).any():
+        return
+    kept = np.sort(nearest)
+    cost = 1.4 + 1e-3 * (m - n) / n
+    if 2 * n in (m - 1, m, m + 1) and np.ptp(kept) == n - 1:
+        which = "first" if kept[0] == 0 else "last" if kept[-1] == m - 1 else "middle"
+        ends = f"{_written(truth[kept[0]])} to {_written(truth[kept[-1]])}"
+        text = f"half of the eigenvalues are lost: these are the {which} {n} of {m}, {ends}; halved once too often"
+        yield Cause("halves", text), cost
+    else:
+        lost = np.setdiff1d(np.arange(m), kept)
+        text = f"{m - n} of {m} eigenvalues are lost, the first {_written(truth[lost[0]])}"
+        yield Cause("lost", text), cost
 
 
 def _by_position(damaged: Damaged) -> Iterator[Explanation]:
@@ -272,6 +298,15 @@ def _by_position(damaged: Damaged) -> Iterator[Explanation]:
                 text = f"{count} of {n} {name} have another time scale, {factor_name(middle)} times the expected"
                 yield Cause("mixed", text), 1.15
                 return
+
+
+def _stand_out(damaged: Damaged, left: Array, right: Array) -> bool:
+    """Whether the few that are off are so by much more than the others: else all of them have moved."""
+    distances = np.abs(damaged.folded[:, None] - damaged.truth[None, :])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        others = np.delete(np.nan_to_num(distances.min(axis=0) / damaged.bound), right)
+        off = (distances[left][:, right].min(axis=0) / damaged.bound[right]).min()
+    return bool(off >= outlying(len(damaged.truth)) * np.sqrt(np.sum(others**2) / max(len(others), 1)))
 
 
 def _few(damaged: Damaged, left: Array, right: Array) -> Explanation:

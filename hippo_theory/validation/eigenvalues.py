@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from hippo_theory.validation.causes import Cause
 from hippo_theory.validation.deviations import known_eigenvalue_deviation
-from hippo_theory.validation.eigenvalue_damage import Damaged, eigenvalue_causes
+from hippo_theory.validation.eigenvalue_damage import Damaged, eigenvalue_causes, subset_causes
 from hippo_theory.validation.findings import Part
 from hippo_theory.validation.matching import (
     COARSE,
@@ -22,12 +23,16 @@ from hippo_theory.validation.matching import (
     eigenvalue_bound,
 )
 from hippo_theory.validation.misindexed import misindexed_causes
+from hippo_theory.validation.moves import cut_bound, decisive, is_decided, nearest_start
 from hippo_theory.validation.quantities import Quantity
 from hippo_theory.validation.references import Reference, references
 
 __all__ = ["Candidate", "damaged_candidates", "prior", "undamaged_candidates"]
 
 Array = NDArray[Any]
+
+_Explained = tuple[float, Reference, Cause]
+_LEAST_SUBSET, _LARGEST_SUBSET = 4, 128  # eigenvalues: fewer fit by chance, more take too long
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,20 +119,62 @@ def _judged(comparison: Comparison, stored: Quantity, fit: Fit) -> Part:
 
 
 def damaged_candidates(stored: Quantity) -> list[Candidate]:
-    """The references that a simple mistake turns into the stored eigenvalues, the simplest only."""
+    """The references that a simple mistake turns into the stored eigenvalues, the simplest only.
+
+    A mistake explains the numbers only if it brings them nearer than the nearest start is: its bounds are cut to a share
+    1/decisive(n) of the largest move from that start, for those of an eigensolver, which are the same for all eigenvalues,
+    would hide small moves of all of them. And where the stored numbers are too coarse for that, a mistake that turns a
+    reference into that start itself is none: FouT with the real part -1/2 is S4D-Lin.
+    """
     n = len(stored.values)
-    explained: list[tuple[float, Reference, Cause]] = []
+    nearest, move = nearest_start(stored.values)
+    explained: list[_Explained] = []
     for count in (n, n + 1, n - 1):
         for reference in references(count) if count > 0 else ():
             if reference.form == "half, real state lost":
                 continue
-            damaged = Damaged(stored.values, reference.Lambda, _bound(stored, reference), reference.form != "all")
-            causes = list(eigenvalue_causes(damaged))
-            if count == n:
-                causes += misindexed_causes(damaged, reference)
-            explained += [(cost + prior(reference), reference, cause) for cause, cost in causes]
+            bound = cut_bound(_bound(stored, reference), move / decisive(n), stored, reference)
+            found = list(_causes(stored.values, reference, bound))
+            nearer = is_decided(bound, move / decisive(n), reference)
+            if found and nearest is not None and nearest is not reference and not nearer:
+                already = {cause.id for cause, _ in _causes(nearest.Lambda, reference, bound)}
+                found = [(cause, cost) for cause, cost in found if cause.id not in already]
+            explained += [(cost + prior(reference), reference, cause) for cause, cost in found]
+    if not explained:
+        explained = list(_subsets(stored, move / decisive(n)))
     least = min((cost for cost, _, _ in explained), default=0.0)
-    return [_explained(stored, reference, cause) for cost, reference, cause in explained if cost <= least + 0.05]
+    return [_candidate(stored, reference, cause) for cost, reference, cause in explained if cost <= least + 0.05]
+
+
+def _causes(values: Array, reference: Reference, bound: Array) -> Iterator[tuple[Cause, float]]:
+    """What turns a reference into eigenvalues (n,), each with its cost."""
+    damaged = Damaged(values, reference.Lambda, bound, reference.form != "all")
+    yield from eigenvalue_causes(damaged)
+    if len(values) == reference.stored:
+        yield from misindexed_causes(damaged, reference)
+
+
+def _subsets(stored: Quantity, move: float) -> Iterator[_Explained]:
+    """The spectra of which the eigenvalues (n,) are a part."""
+    n = len(stored.values)
+    if not _LEAST_SUBSET <= n <= _LARGEST_SUBSET:
+        return
+    middle = complex(stored.values[np.argsort(np.abs(stored.values))[n // 2]])
+    # A few are lost, or the numbers up to a power of two, or half of them, or three quarters.
+    power = 2 ** (n - 1).bit_length()
+    counts = {n + 2, n + 3, n + 4, power, 2 * n - 1, 2 * n, 2 * n + 1, *((4 * n,) if 4 * n <= _LARGEST_SUBSET else ())}
+    for count in sorted(count for count in counts if count > n + 1):
+        for reference in references(count):
+            if reference.form == "half, real state lost":
+                continue
+            one = middle.conjugate() if reference.form != "all" and middle.imag < 0 else middle
+            bound = _bound(stored, reference)
+            if float(np.abs(reference.Lambda - one).min()) > bound.max():  # cheap: most are not even near one of them
+                continue
+            bound = cut_bound(bound, move, stored, reference)
+            damaged = Damaged(stored.values, reference.Lambda, bound, reference.form != "all")
+            for cause, cost in subset_causes(damaged):
+                yield cost + prior(reference), reference, cause
 
 
 def _bound(stored: Quantity, reference: Reference) -> Array:
@@ -140,7 +187,7 @@ def _bound(stored: Quantity, reference: Reference) -> Array:
     return np.asarray(bound + spacing.max(initial=0.0))
 
 
-def _explained(stored: Quantity, reference: Reference, cause: Cause) -> Candidate:
+def _candidate(stored: Quantity, reference: Reference, cause: Cause) -> Candidate:
     n = len(stored.values)
     if reference.stored == n:
         fit = compare_eigenvalues(stored, reference)

@@ -39,15 +39,23 @@ class Part:
     Attributes
     ----------
     verdict : str
-    max_relative_error, ulps : float, optional
+    max_relative_error : float, optional
+        Largest of abs(stored - true) / abs(true), where the truth is 0 of abs(stored - true).
+    ulps : float, optional
+        Largest error in units in the last place of what is stored.
     bound : float, optional
-        Largest error that rounding explains.
+        Largest of the errors that rounding explains, each entry having its own: absolute, in the unit of the parameter
+        (1/time for eigenvalues and A), as `max_error` is.
     deviation : str, optional
         Id of the known deviation, a key of `DEVIATIONS`.
     why : str
         For people.
     cause : str, optional
         What went wrong, in one word that scripts may compare: ``sign``, ``factor``, ``lost``, ``index``, ...
+    max_error : float, optional
+        Largest of abs(stored - true).
+    excess : float, optional
+        Largest of each error over its own bound, a pure number: rounding explains what is at most 1.
     """
 
     verdict: str
@@ -57,6 +65,8 @@ class Part:
     deviation: str | None = None
     why: str = ""
     cause: str | None = None
+    max_error: float | None = None
+    excess: float | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hippo_theory.validation.dense import judge_dense, judge_stacked
 from hippo_theory.validation.findings import Finding, Part
 from hippo_theory.validation.judging import judge_diagonal
+from hippo_theory.validation.matching import Comparison
 from hippo_theory.validation.quantities import Quantity, spacings
 from hippo_theory.validation.reading import Parameters
 
@@ -36,7 +37,8 @@ def judge(parameters: Parameters) -> Iterator[Finding]:
             parts["step"] = _judge_steps(parameters.step)
         if parameters.C is not None:
             parts["C"] = Part("random", why="not fixed by an initialization")
-        yield replace(finding, parts=parts)
+        stored_as = parameters.why if parameters.kind != "unread" else ""
+        yield replace(finding, parts=parts, why="; ".join(filter(None, [finding.why, stored_as])))
 
 
 def _not_judged(parameters: Parameters) -> Iterator[Finding]:
@@ -100,7 +102,9 @@ def _judge_ring(parameters: Parameters) -> Iterator[Finding]:
         ulps = float((errors / np.abs(stored.spacing)).max())
         verdict = "exact" if ulps <= 1 else "rounding" if (errors <= bound).all() else "deviates"
         why = "" if verdict != "deviates" else "gamma is not sqrt(1 - |lambda|^2)"
-        parts["gamma"] = Part(verdict, float(errors.max()), ulps, float(bound.max()), why=why)
+        relative = float((errors / np.where(truth == 0, 1.0, np.abs(truth))).max())
+        comparison = Comparison(errors, truth, ulps, bound, relative)
+        parts["gamma"] = comparison.part(verdict, why=why)
     n = logarithms.shape[-1]
     yield Finding(
         parameters.tensors, parameters.prefix, parameters.layout, "lru", None, 2 * n, n, len(logarithms), parts,

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hippo_theory.validation.discrete_spectra import continuous_spectra
 from hippo_theory.validation.eigenvalues import Candidate, damaged_candidates, prior, undamaged_candidates
 from hippo_theory.validation.findings import Finding, Part
+from hippo_theory.validation.moves import moves_from, percent
 from hippo_theory.validation.reading import Parameters
 from hippo_theory.validation.references import Reference
 from hippo_theory.validation.rows import Row, distinct_rows, one_block, row_of
 from hippo_theory.validation.stored_kernels import stored_kernel_error
-from hippo_theory.validation.unrecognized import moves_from, nonfinite, unrecognized
-from hippo_theory.validation.vectors import judge_vectors
+from hippo_theory.validation.unrecognized import nonfinite, unrecognized
+from hippo_theory.validation.vectors import input_convention, judge_vectors
 
 __all__ = ["judge_diagonal"]
 
@@ -38,11 +40,18 @@ def judge_diagonal(parameters: Parameters) -> Iterator[Finding]:
             return
     judged = range(len(first)) if len(first) <= _ROWS else np.linspace(0, len(first) - 1, _ROWS).astype(int)
     results: dict[tuple[Any, ...], Finding] = {}
+    moved: tuple[Finding, Reference] | None = None
     for index in judged:
-        finding, _ = _judge_row(parameters, row_of(parameters, int(first[index])))
+        finding, reference = _judge_row(parameters, row_of(parameters, int(first[index])))
         finding = replace(finding, heads=int(heads[index]))
+        if finding.verdict == "trained" and reference is not None:
+            moved = finding, reference
         label = (finding.identified, finding.convention, finding.N, finding.verdict, finding.deviation)
         results[label] = _joined(results[label], finding) if label in results else finding
+    found = {(finding.identified, finding.convention, finding.N) for finding in results.values()}
+    if moved is not None and len(found) == 1 and {f.verdict for f in results.values()} == {"trained", "rounding"}:
+        yield _moved(parameters, *moved)  # all were trained; rounding would explain the moves of some
+        return
     if len(judged) == len(first):
         yield from results.values()
         return
@@ -61,7 +70,7 @@ def _moved(parameters: Parameters, finding: Finding, reference: Reference) -> Fi
     largest = float(moves.max())
     why = (
         f"nearest to {reference.id}: eigenvalues of {len(values)} systems have moved by "
-        f"{float(np.median(moves)):.2%} (median), {largest:.2%} (largest)"
+        f"{percent(float(np.median(moves)))} (median), {percent(largest)} (largest)"
     )
     part = Part("trained", max_relative_error=largest, why=why, cause="trained")
     return replace(finding, heads=len(values), parts={**finding.parts, "Lambda": part})
@@ -78,13 +87,17 @@ def _judge_row(parameters: Parameters, row: Row) -> tuple[Finding, Reference | N
     if not np.isfinite(row.Lambda.values).all():
         return nonfinite(parameters, "Lambda", n), None
     row, blocks = one_block(row)
-    best = _best(parameters, row)
+    undamaged = undamaged_candidates(row.Lambda)
+    if not undamaged and (discrete := _discretized(parameters, row)) is not None:
+        return discrete
+    best = _best(parameters, row, undamaged)
     if best is None:
         finding, nearest = unrecognized(parameters, row.Lambda.values)
         return replace(finding, identified=_name(finding.identified, parameters, row)), nearest
     parts, candidate = best
     reference = candidate.fit.reference
     whole = reference.stored == len(row.Lambda.values)
+    equal = f"{blocks} equal blocks of N = {reference.N}" if blocks > 1 else ""
     finding = Finding(
         parameters.tensors,
         parameters.prefix,
@@ -96,12 +109,26 @@ def _judge_row(parameters: Parameters, row: Row) -> tuple[Finding, Reference | N
         1,
         parts,
         stored_kernel_error(parameters, row, candidate.fit) if whole else None,
-        why=f"{blocks} equal blocks of N = {reference.N}" if blocks > 1 else "",
+        why="; ".join(filter(None, [equal, input_convention(row, reference, parts)])),
     )
     return finding, reference
 
 
-def _best(parameters: Parameters, row: Row) -> tuple[dict[str, Part], Candidate] | None:
+def _discretized(parameters: Parameters, row: Row) -> tuple[Finding, Reference] | None:
+    """The finding for multipliers instead of eigenvalues: Lambda alone, for a discretized B has any of several factors."""
+    for Lambda, how in continuous_spectra(row.Lambda):
+        found = [c for c in undamaged_candidates(Lambda) if c.Lambda.verdict in ("exact", "rounding")]
+        if not found:
+            continue
+        best = min(found, key=lambda candidate: prior(candidate.fit.reference))
+        reference, n = best.fit.reference, len(row.Lambda.values)
+        part = replace(best.Lambda, verdict="rounding", why=how)
+        names = (parameters.tensors, parameters.prefix, parameters.layout, _name(reference.id, parameters, row))
+        return Finding(*names, reference.convention, reference.N, n, 1, {"Lambda": part}), reference
+    return None
+
+
+def _best(parameters: Parameters, row: Row, undamaged: list[Candidate]) -> tuple[dict[str, Part], Candidate] | None:
     """The candidate that explains the row best, with its parts.
 
     Damaged eigenvalues are thought of where nothing else explains them, or where B and P contradict what they seem to be:
@@ -115,7 +142,7 @@ def _best(parameters: Parameters, row: Row) -> tuple[dict[str, Part], Candidate]
             for index, (part, candidate) in enumerate(zip(parts, candidates, strict=True))
         ]
 
-    best = min(judged(undamaged_candidates(row.Lambda)), default=None, key=lambda entry: entry[:2])
+    best = min(judged(undamaged), default=None, key=lambda entry: entry[:2])
     if best is None or best[0] >= _COST["deviates"]:
         other = min(judged(damaged_candidates(row.Lambda)), default=None, key=lambda entry: entry[:2])
         best = min((entry for entry in (best, other) if entry is not None), default=None, key=lambda entry: entry[0])

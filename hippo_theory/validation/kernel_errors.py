@@ -1,8 +1,10 @@
 """What a deviation does: the kernel of the stored parameters against that of the exact ones.
 
-Both are computed with the same output C (the stored one, or the one that observes V* B with equal weights), the same steps
-and the same length, by zero-order hold for diagonal systems and by the bilinear rule for diagonal plus low rank, as the
-codebases do.
+K_l = C Abar^l Bbar for l < length, both with the same C, steps and length, by zero-order hold for diagonal systems and by the
+bilinear rule for diagonal plus low rank, as the codebases do. C is the first row of the stored one; where the file has
+none, C_n = conj(B_n)/|B_n|, which undoes the phases of B and weighs all modes equally, so that the kernel is the sum of
+|B_n| e^(lambda_n t). B is the stored one (1 where the file has none) against the exact one in the convention that it is
+nearest to, V* B or V* B / 2, with the phases of the stored one: which of the two it is never counts as an error.
 """
 
 from __future__ import annotations
@@ -36,12 +38,16 @@ class KernelError:
     length : int
     step : float
         The step at which the L2 error is worst.
+    inputs : str
+        Which C and which exact B the two kernels have, in words: C the first row of the stored one, or the phases of B with
+        equal weights, conj(B_n)/|B_n|; B the convention nearest to the stored one (V* B, V* B / 2, 1).
     """
 
     l2: float
     sup: float
     length: int
     step: float
+    inputs: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -313,6 +313,27 @@ LAYOUTS: tuple[Layout, ...] = (
         dimensions=1,
         kind="skew",
     ),
+    *(
+        Layout(
+            f"hippo-theory{name}",
+            f"hippo_theory.torch, {codebases}",
+            Source(parameter, transform),
+            Source("frequency"),
+            B=_B,
+            C=_C,
+            P=_P,
+            step=Source("log_dt", "exp"),
+            dimensions=dimensions,
+            input_per_state=dimensions == 1,
+        )
+        for parameter, transform in (
+            ("log_decay", "negative exp"),
+            ("softplus_decay", "negative softplus"),
+            ("relu_decay", "negative relu"),
+            ("decay", "negative"),
+        )
+        for name, codebases, dimensions in (("", "S4D, S4, DSS", 2), ("-s5", "S5", 1))
+    ),
     Layout(
         "real-and-imaginary",
         "any code that stores two real tensors",

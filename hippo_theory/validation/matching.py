@@ -27,6 +27,7 @@ from hippo_theory.validation.references import Reference
 
 __all__ = [
     "COARSE",
+    "DOUBLE",
     "SINGLE",
     "Comparison",
     "Fit",
@@ -41,7 +42,7 @@ Array = NDArray[Any]
 
 COARSE = ("bfloat16", "float16")  # a coarse file is never called exact: the numbers that it holds are not the truth
 _CLOSED_FORMS = ("s4d-lin", "s4d-inv", "s4d-inv2", "s4d-quad", "s4d-real", "mamba-real")
-SINGLE = 2.0**-24
+DOUBLE, SINGLE = 2.0**-53, 2.0**-24
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +69,8 @@ class Comparison:
 
     def part(self, verdict: str, *, why: str = "", cause: str | None = None, deviation: str | None = None) -> Part:
         """A part with these numbers."""
-        bound = float(self.bound.max(initial=0.0))
-        return Part(verdict, self.relative, self.ulps, bound, deviation, why, cause)
+        error, bound = (float(array.max(initial=0.0)) for array in (self.errors, self.bound))
+        return Part(verdict, self.relative, self.ulps, bound, deviation, why, cause, error, self.excess)
 
     def judged(self, dtype: str, why: str = "") -> Part:
         """The part with the verdict that the numbers give: exact, rounding or deviates."""

@@ -88,6 +88,7 @@ TRANSFORMS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]]
     "exp": (np.exp, np.exp),
     "negative exp": (lambda t: -np.exp(t), np.exp),
     "negative softplus": (lambda t: -_softplus(t), _logistic),
+    "negative relu": (lambda t: -np.maximum(t, 0), lambda t: np.where(t > 0, 1.0, 0.0)),
     "softplus": (_softplus, _logistic),
 }
 
@@ -184,7 +185,19 @@ def quantity(values: Array, dtype: str, tensors: Sequence[str] = (), transform: 
 
 
 def combined(real: Quantity, imaginary: Quantity) -> Quantity:
-    """real + i imaginary, of the same shape."""
+    """real + i imaginary, two real quantities of the same shape.
+
+    Raises
+    ------
+    UnfitTensorError
+        If the shapes differ, or one of the two is complex.
+    """
+    for part in (real, imaginary):
+        if np.iscomplexobj(part.values):
+            raise UnfitTensorError(
+                f"{', '.join(part.tensors)} is complex, but must be the real or the imaginary part of a parameter; "
+                "store real numbers there, or the complex ones alone"
+            )
     if real.values.shape != imaginary.values.shape:
         shapes = f"{real.values.shape} and {imaginary.values.shape}"
         raise UnfitTensorError(

@@ -51,7 +51,7 @@ class Parameters:
     others : dict of str to StoredTensor
         Tensors of the same layer by the last part of their names.
     why : str
-        Of ``unread`` ones: what does not fit.
+        Of ``unread`` ones: what does not fit. Else what was found out about the way in which they are stored.
     """
 
     layout: str
@@ -147,6 +147,9 @@ def _read(layout: Layout, prefix: str, group: Mapping[str, StoredTensor]) -> Par
     Lambda = real if imaginary is None else combined(real, imaginary)
     if layout.state_axis == 0 and Lambda.values.ndim > 1:
         Lambda = Lambda.mapped(lambda array: np.moveaxis(array, 0, -1))
+    turned = layout.state_axis == -1 and _is_turned(Lambda.values)
+    if turned:
+        Lambda = Lambda.mapped(np.transpose)
     n = Lambda.values.shape[-1] if Lambda.values.ndim else 1
     Lambda = Lambda.reshaped(-1, n)
     B, P, Q = found.get("B"), found.get("P"), found.get("Q")
@@ -174,7 +177,15 @@ def _read(layout: Layout, prefix: str, group: Mapping[str, StoredTensor]) -> Par
         step=found.get("step"),
         input_per_state=layout.input_per_state,
         others=group,
+        why=f"{layout.name} has the states along the last axis, here they lie along the first" if turned else "",
     )
+
+
+def _is_turned(values: Array) -> bool:
+    """Whether the states of a matrix lie along its first axis: every row is one number again and again, and rows differ."""
+    if values.ndim != 2 or min(values.shape) < 2:
+        return False
+    return not np.any(values != values[:, :1]) and bool(np.any(values != values[:1]))
 
 
 def _vectors(part: Quantity, systems: int, n: int, axis: int) -> Quantity | None:
@@ -193,6 +204,8 @@ def _vectors(part: Quantity, systems: int, n: int, axis: int) -> Quantity | None
 
 def _low_rank(part: Quantity, systems: int, n: int, axis: int, rank_first: bool) -> Quantity:
     """P as (S, n, r)."""
+    if part.values.size == 0:
+        raise UnfitTensorError(f"{', '.join(part.tensors)} is empty, of the shape {part.values.shape}; leave it out")
     if axis == 0 and part.values.ndim > 1:
         part = part.mapped(lambda array: np.moveaxis(array, 0, -1))
     shape = part.values.shape
@@ -282,7 +295,11 @@ def _plain_diagonal(prefix: str, group: Mapping[str, StoredTensor], tensor: Stor
         """Prefer complex tensors where Lambda is complex: beside them functions also return the real originals."""
         return next((c for c in candidates if _is_complex(c)), candidates[0] if candidates else None)
 
-    low, out = same_kind(_named(group, _LOW_RANK)), same_kind(_named(group, _LOW_RANK_OUT))
+    def not_empty(names: tuple[str, ...]) -> list[StoredTensor]:
+        """A low-rank term of rank 0 is none."""
+        return [tensor for tensor in _named(group, names) if 0 not in tensor.shape]
+
+    low, out = same_kind(not_empty(_LOW_RANK)), same_kind(not_empty(_LOW_RANK_OUT))
     vector, output = same_kind(_named(group, _INPUT)), group.get("C")
     P = Q = B = None
     if low is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from hippo_theory.validation.kernel_errors import LENGTH, KernelError, SystemArrays, kernel_error
@@ -31,13 +33,15 @@ def stored_kernel_error(parameters: Parameters, row: Row, fit: Fit) -> KernelErr
     B = np.ones(n, complex) if row.B is None else row.B.values[fit.order] + 0j
     size = np.abs(B)
     phase = np.where(size > 0, B / np.where(size > 0, size, 1), 1)
-    weight = np.ones(n)
+    weight, exact_B = np.ones(n), "1 (the file has none)"
     if row.B is not None:
-        options = [moduli for _, moduli, deviation in input_vectors(reference) if deviation is None]
-        weight = min(options, key=lambda moduli: float(np.median(np.abs(size - moduli))))
-    C = phase.conj()
+        options = [(name, moduli) for name, moduli, deviation in input_vectors(reference) if deviation is None]
+        exact_B, weight = min(options, key=lambda option: float(np.median(np.abs(size - option[1]))))
+        exact_B = "1" if exact_B == "B" else exact_B
+    C, output = phase.conj(), "phases of B, equal weights" if row.B is not None else "1"
     if parameters.C is not None and parameters.C.values.shape[-1:] == (n,) and parameters.C.values.size:
         C = parameters.C.values.reshape(-1, n)[0][fit.order] + 0j
+        output = "first row of the file's"
     truth = np.where(fit.conjugated, reference.Lambda.conj(), reference.Lambda)
     counts = np.full(n, 1 if reference.form == "all" else 2)
     if reference.form == "half":
@@ -54,4 +58,5 @@ def stored_kernel_error(parameters: Parameters, row: Row, fit: Fit) -> KernelErr
         else:
             P = None
     stored = SystemArrays(Lambda, B, C, P, counts)
-    return kernel_error(stored, SystemArrays(truth, weight * phase, C, exact_P, counts), steps)
+    found = kernel_error(stored, SystemArrays(truth, weight * phase, C, exact_P, counts), steps)
+    return None if found is None else replace(found, inputs=f"C: {output}; exact B: {exact_B}")

@@ -17,7 +17,7 @@ from hippo_theory.validation.layouts import StoredTensor
 from hippo_theory.validation.matching import align
 from hippo_theory.validation.reading import Parameters, read_layouts
 from hippo_theory.validation.references import Reference, references
-from hippo_theory.validation.validating import _stored_file, stored_arrays
+from hippo_theory.validation.validating import stored_arrays, stored_file
 
 __all__ = ["Spectrum", "parameters_of", "reference_of", "spectrum_of", "tensors_of"]
 
@@ -63,7 +63,7 @@ def tensors_of(source: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, 
     >>> tensors_of({"Lambda": np.array([-0.5 + 1j])})["Lambda"].dtype
     'complex128'
     """
-    return stored_arrays(source) if isinstance(source, Mapping) else _stored_file(open_tensors(source))
+    return stored_arrays(source) if isinstance(source, Mapping) else stored_file(open_tensors(source))
 
 
 def parameters_of(finding: Finding, tensors: Tensors) -> Parameters | None:

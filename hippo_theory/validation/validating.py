@@ -18,7 +18,7 @@ from hippo_theory.validation.layouts import StoredTensor
 from hippo_theory.validation.reading import layers, read_layer
 from hippo_theory.validation.unnamed import unnamed_findings
 
-__all__ = ["judge_tensors", "stored_arrays", "validate"]
+__all__ = ["judge_tensors", "stored_arrays", "stored_file", "validate"]
 
 Array = NDArray[Any]
 Progress = Callable[[str], None]
@@ -90,7 +90,7 @@ def _validated(found: Any, progress: Progress | None) -> FileResult:
         return FileResult(shown(str(path)), error=str(error))
     try:
         file = open_tensors(found)
-        return FileResult(shown(str(found)), tuple(judge_tensors(_stored_file(file), progress)))
+        return FileResult(shown(str(found)), tuple(judge_tensors(stored_file(file), progress)))
     except (InputError, MissingDependencyError) as error:
         return FileResult(shown(str(found)), error=str(error))
 
@@ -110,7 +110,8 @@ def judge_tensors(tensors: Mapping[str, StoredTensor], progress: Progress | None
     yield from unnamed_findings(unnamed)
 
 
-def _stored_file(file: TensorFile) -> dict[str, StoredTensor]:
+def stored_file(file: TensorFile) -> dict[str, StoredTensor]:
+    """The tensors of an opened file, each read when it is asked for."""
     return {name: StoredTensor(name, entry.dtype, entry.shape, _reader(entry)) for name, entry in file.tensors.items()}
 
 

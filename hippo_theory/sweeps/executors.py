@@ -1,0 +1,168 @@
+"""Where points are evaluated: processes of this machine, or a Dask cluster; each a `concurrent.futures` executor."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import re
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from importlib import import_module
+from multiprocessing import resource_tracker
+from multiprocessing.connection import wait
+from typing import Any
+
+from hippo_theory.errors import InputError, MissingDependencyError, checked_size
+
+__all__ = ["dask_executor", "local_executor", "processor_count"]
+
+_PATIENCE = "10s"  # for a scheduler to answer
+
+
+def processor_count() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """SIGINT waits until the end of the block, and for ever in processes and threads that are started in it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # starting it later, with the first process, would let SIGINT through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Processes(ProcessPoolExecutor):
+    """A process pool whose workers never see Ctrl-C: it is this process that decides."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        with _interrupts_blocked():
+            return super().submit(fn, *args, **kwargs)
+
+
+@contextmanager
+def local_executor(workers: int | None = None, *, memory_limit: int | None = None) -> Iterator[Executor]:
+    """Processes of this machine, started anew (`spawn`), each with one BLAS thread; ended at the end of the block.
+
+    Parameters
+    ----------
+    workers : int, optional
+        By default as many as there are processors.
+    memory_limit : int, optional
+        Bytes of address space that each worker may take (`RLIMIT_AS`, which counts what is reserved as well as what is
+        used; about 1 GB is reserved by the libraries alone). Beyond it an allocation fails and so does the point.
+
+    Yields
+    ------
+    concurrent.futures.Executor
+
+    Raises
+    ------
+    InputError
+        If workers or memory_limit is not a whole number of at least 1.
+
+    Notes
+    -----
+    A worker ends when this process ends, even if that is killed. What is evaluated must be importable: a script that
+    calls this needs ``if __name__ == "__main__":``.
+    """
+    count = processor_count() if workers is None else checked_size("workers", workers)
+    limit = None if memory_limit is None else checked_size("memory_limit", memory_limit)
+    others = set(multiprocessing.active_children())
+    pool = _Processes(
+        count, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(limit,)
+    )
+    try:
+        yield pool
+    except BaseException:
+        # A point may take hours; what it would return could not be used.
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_worker(memory_limit: int | None) -> None:
+    if memory_limit is not None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory_limit, memory_limit))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A pool's workers wait for work on a pipe that they hold open themselves: they would outlive a killed parent."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+@contextmanager
+def dask_executor(scheduler: str, *, memory_limit: int | None = None) -> Iterator[Executor]:
+    """The executor of a Dask cluster: ``local:8`` starts one of 8 worker processes here, an address joins one.
+
+    Parameters
+    ----------
+    scheduler : str
+        ``local:K``, or the address of a scheduler, such as ``tcp://10.0.0.1:8786``.
+    memory_limit : int, optional
+        Bytes for each worker of ``local:K``: Dask restarts one that takes more. The workers of a cluster that already runs
+        have their own (``dask worker --memory-limit``).
+
+    Yields
+    ------
+    concurrent.futures.Executor
+
+    Raises
+    ------
+    InputError
+        If the scheduler does not answer, or a memory limit is given for a cluster that already runs.
+    MissingDependencyError
+        Without distributed.
+    """
+    try:
+        distributed: Any = import_module("distributed")
+    except ImportError as error:
+        raise MissingDependencyError(
+            'a Dask cluster needs distributed: pip install "hippo_theory[cluster]"; or leave --scheduler out'
+        ) from error
+    if local := re.fullmatch(r"local:(\d+)", scheduler):
+        count = checked_size("workers of local:K", int(local[1]))
+        with _interrupts_blocked():  # its threads and processes inherit that
+            cluster = distributed.LocalCluster(
+                n_workers=count,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address=None,
+                memory_limit=memory_limit or 0,
+                silence_logs=logging.CRITICAL,
+            )
+        with cluster, distributed.Client(cluster) as client:
+            yield client.get_executor(pure=False)
+        return
+    if memory_limit is not None:
+        raise InputError(
+            "`memory_limit` is not ours to set on a cluster that already runs; start its workers with --memory-limit"
+        )
+    try:
+        client = distributed.Client(scheduler, timeout=_PATIENCE)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise InputError(
+            f"no Dask scheduler answers at {scheduler!r}; start one with `dask scheduler`, or use --scheduler local:8"
+        ) from error
+    with client:
+        yield client.get_executor(pure=False)
