@@ -95,7 +95,7 @@ class Rate:
     slope : float or None
         None where fewer than two errors are positive; then `why` says so.
     interval : tuple of float or None
-        Smallest and largest slope between neighbouring sizes.
+        Smallest and largest slope between neighboring sizes.
     theory : float or None
         The exponent that the theory gives.
     sizes : tuple of int
@@ -338,9 +338,9 @@ def _fit(members: Sequence[Row]) -> Rate:
         why = "fewer than two positive errors"
     else:
         x, y = np.log([float(row.N) for row in used]), np.array([_log(row.error) for row in used])
-        neighbours = np.diff(y) / np.diff(x)
+        neighbors = np.diff(y) / np.diff(x)
         slope = float(np.polyfit(x, y, 1)[0])
-        interval = (float(neighbours.min()), float(neighbours.max()))
+        interval = (float(neighbors.min()), float(neighbors.max()))
     return Rate(
         first.family, first.method, first.step, first.component, first.norm, first.point,
         slope, interval, asymptotics.rate_theory(first), tuple(row.N for row in used), len(measured) - len(positive), why,

@@ -138,7 +138,7 @@ for bits in itertools.product((0, 1), repeat=len(places)):
     assert (attention_matrix(found.attention) == candidate).all() and found.certificate.holds(candidate)
     wider += found.minimum_width > semiseparable_rank(candidate)
 (entry,) = find_figures(["dual-widths"])
-figure, data = draw(entry)
+figure, data = draw(entry, size=4)
 assert wider == data["wider"]
 figure
 
@@ -157,7 +157,7 @@ assert len(new_columns(L + np.eye(8, dtype=int))) == 7
 r"""
 ## Softmax is out of reach
 
-For the rank-one logits $ij \ln 2$ the exponentials are the integers $2^{ij}$. A system that realises causal softmax
+For the rank-one logits $ij \ln 2$ the exponentials are the integers $2^{ij}$. A system that realizes causal softmax
 needs $\lfloor (T+1)/2 \rfloor$ states. The ordinary rank says nothing (uniform causal attention has rank $T$ and one
 state), and floating point does not even see it.
 """

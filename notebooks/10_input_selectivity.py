@@ -140,7 +140,7 @@ assert abs(np.delete(weights, 6)).sum() + abs(1 - weights[6]) <= keep_error_boun
 # %% [markdown]
 r"""
 A constant diagonal system with invertible poles needs $N = \max(n, T - n + 1)$ states for the same: its kernel must vanish at
-$N - 1$ neighbouring lags without being zero, and a sum of fewer powers cannot (Vandermonde). Roots of unity attain this. With
+$N - 1$ neighboring lags without being zero, and a sum of fewer powers cannot (Vandermonde). Roots of unity attain this. With
 positive poles, as in S4D-Real, it takes all of $T$ states (Descartes).
 """
 

@@ -451,7 +451,7 @@ BAD_INPUT = {
     "matrix legs -N 4 --convention nope": "choose one of default",
     "matrix legs -N 4 --digits 0": "--digits",
     "matrix legs -N 4 --digits 1.5": "--digits",
-    "matrix legs -N 4 --colour red": "--colour",
+    "matrix legs -N 4 --color red": "--color",
     "matrix legs -N 4 --alpha 1": "--alpha",
     "matrix lagt -N 4 --alpha -1": "`alpha`",
     "matrix lagt -N 4 --beta x": "--beta",
@@ -571,3 +571,18 @@ def test_extreme_numbers_end_in_an_answer_or_one_line(capsys, words):
 def test_the_real_part_is_printed_exactly(capsys):
     data = answer(capsys, "spectrum", "lagt", "-N", "1", "--beta", "0.3")
     assert data["eigenvalues"] == [{"re": "-0.15", "im": "0", "radius": "0"}]
+
+
+def test_sentences_are_folded_to_a_terminal_and_digits_never(capsys, monkeypatch):
+    from hippo_theory.cli import output
+
+    digits, words = "1." + "3" * 60, "a sentence that is much longer than the column in which it has to stand"
+    answer = output.Answer({}, [output.Table("title", ["number", "words"], [[digits, words]])])
+    output.write_tables(answer)
+    assert any(digits in line and words in line for line in capsys.readouterr().out.splitlines())
+    monkeypatch.setattr(output, "_terminal_width", lambda: 100)
+    output.write_tables(answer)
+    lines = capsys.readouterr().out.splitlines()
+    assert any(digits in line for line in lines) and not any(words in line for line in lines)
+    assert max(map(len, lines)) <= 100
+    assert words.split() == [word for line in lines[4:] for word in line.replace(digits, "").split()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hippo_theory.duality import least_dual, semiseparable_rank
 from hippo_theory.figures.duality import dual_widths, duality_masks, softmax_rank
 
 
@@ -35,6 +36,20 @@ def test_counts_of_all_matrices():
     # By hand: the zero matrix; of size 3 none needs more width than states.
     assert data["counts"][0, 0] == 1 and data["wider"] == 0
     assert np.array_equal(data["width"], data["length"] - 1) and (data["rank"] == 2).all()
+
+
+def test_the_counts_are_those_of_exact_elimination():
+    counts = np.zeros((3, 4), dtype=int)
+    for bits in range(2**6):
+        M = np.zeros((3, 3), dtype=int)
+        M[np.tril_indices(3)] = [bits >> place & 1 for place in range(6)]
+        counts[semiseparable_rank(M), least_dual(M).minimum_width] += 1
+    assert np.array_equal(dual_widths(None, size=3)["counts"], counts)
+    # 4 x 4, counted once by elimination over the rationals.
+    four = dual_widths(None, size=4)["counts"]
+    assert {(r, w): int(four[r, w]) for r, w in zip(*np.nonzero(four), strict=True)} == {
+        (0, 0): 1, (1, 1): 207, (2, 2): 672, (2, 3): 144,
+    }  # fmt: skip
 
 
 def test_softmax_ranks_follow_their_laws():

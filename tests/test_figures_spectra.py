@@ -91,7 +91,7 @@ def test_limits_of_medians_and_of_the_largest_error():
     N = 2048
     data = FIGURES["spectrum-errors"].data(N=16, sizes=(16, N))
     for name in ("inv", "inv2", "lin"):
-        # Medians of N/2 values of a smooth function: neighbours differ by about (4/N) times its slope, here below 2.
+        # Medians of N/2 values of a smooth function: neighbors differ by about (4/N) times its slope, here below 2.
         assert abs(data[f"median_{name}"][1] - data[f"median_limit_{name}"]) < 8 / N
     # The last root: w (log N + gamma + 2 log 2) - (7 zeta(3)/3) w^3 = pi/2 up to 31 zeta(5)/5 w^5.
     total = math.log(N) + np.euler_gamma + 2 * math.log(2)

@@ -1,4 +1,4 @@
-"""A Mamba-2 layer realised by recurrence, as attention, in chunks, and by Hugging Face."""
+"""A Mamba-2 layer realized by recurrence, as attention, in chunks, and by Hugging Face."""
 
 from __future__ import annotations
 
@@ -95,6 +95,14 @@ def test_gates_far_below_zero_do_not_overflow():
     tensors["in_proj.weight"] = 1e4 * tensors["in_proj.weight"]
     out = mamba2_output(read_mamba2_layer(tensors, groups=GROUPS), np.ones((3, MODEL)))
     assert np.isfinite(out).all()  # warnings are errors
+
+
+def test_tensors_of_torch_are_read_in_any_dtype():
+    torch = pytest.importorskip("torch")
+    tensors = {name: torch.tensor(value).to(torch.bfloat16) for name, value in layer_tensors().items()}
+    tensors["D"].requires_grad_()
+    layer = read_mamba2_layer(tensors, groups=GROUPS)
+    assert all((layer.tensors[name] == value.detach().double().numpy()).all() for name, value in tensors.items())
 
 
 @pytest.mark.heavy

@@ -240,7 +240,7 @@ def test_the_fewest_states_of_constant_systems_recall_and_fewer_cannot(T):
         N = lti_recall_states(T, n)
         weights = output_weights(lti_recall_system(T, n))
         assert np.all(abs(weights - (np.arange(1, T + 1) == n)) <= 2 * (T + 4) * EPS)
-        # Fewer: a run of N-1 neighbouring zeros of the kernel forces the N-1 weights to zero (a square Vandermonde matrix)
+        # Fewer: a run of N-1 neighboring zeros of the kernel forces the N-1 weights to zero (a square Vandermonde matrix)
         zeros_below, zeros_above = T - n, n - 1
         assert max(zeros_below, zeros_above) >= N - 1
         exact = output_weights(lti_recall_system(T, n, positive=True))

@@ -274,6 +274,7 @@ def served(site) -> Iterator[str]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
+    server.server_close()
 
 
 def opened(address: str) -> tuple[str, list[str]]:

@@ -351,3 +351,68 @@ def test_indices_from_0_and_1_together(N):
     one = S.copy()
     one[2, 2] += 1e-9
     assert finding({"A": one}).parts["A"].cause == "entry"
+
+
+# --- P and Q, and matrices without their low-rank term --------------------------------------------------------------------
+
+
+def low_rank_start(id, N):
+    start = reference(id, N, form="all")
+    return {"Lambda": start.Lambda, "B": start.weight + 0j, "P": start.low_rank + 0j}
+
+
+@pytest.mark.parametrize(("id", "N"), [("legs", 8), ("legt", 8), ("lagt", 5), ("fout", 9)])
+@pytest.mark.parametrize("factor", [1.0, -2.0, 0.5j])
+def test_of_p_and_q_only_the_product_counts(id, N, factor):
+    """A = Lambda - P Q*: P c and Q / conj(c) is the same; files for which P Q^T is meant hold the conjugate of Q."""
+    arrays = low_rank_start(id, N)
+    left, right = arrays["P"] * factor, arrays["P"] / np.conj(factor)
+    for Q in (right, right.conj()):
+        part = finding({**arrays, "P": left, "Q": Q}).parts["P"]
+        assert part.verdict in ("exact", "rounding"), part.why
+
+
+@pytest.mark.parametrize(("id", "N"), [("legs", 8), ("legt", 8), ("lagt", 5), ("fout", 9)])
+def test_q_that_does_not_fit_p_deviates(id, N):
+    arrays = low_rank_start(id, N)
+    part = finding({**arrays, "Q": -arrays["P"]}).parts["P"]
+    assert (part.verdict, part.cause) == ("deviates", "sign") and "negate Q" in part.why
+    turned = arrays["P"] * np.exp(1j * np.arange(N))[:, None]
+    assert finding({**arrays, "Q": turned}).parts["P"].verdict == "deviates"
+    # D P, D^-1 Q with D not unitary is another basis, which B does not share; without B it is the same system.
+    scale = np.linspace(1, 3, N)[:, None]
+    scaled = {**arrays, "P": arrays["P"] * scale, "Q": arrays["P"] / scale}
+    assert finding(scaled).parts["P"].verdict == "deviates"
+    del scaled["B"]
+    assert finding(scaled).parts["P"].verdict in ("exact", "rounding")
+
+
+def test_p_and_q_of_different_rank():
+    arrays = low_rank_start("legs", 8)
+    part = finding({**arrays, "Q": np.tile(arrays["P"], (1, 3))}).parts["P"]
+    assert part.verdict == "deviates" and "ranks 1 and 3" in part.why
+
+
+def test_systems_that_differ_in_q_alone_are_judged_apart():
+    arrays = low_rank_start("legs", 8)
+    P = arrays["P"].T
+    both = {"Lambda": np.tile(arrays["Lambda"], (2, 1)), "P": np.stack([P, P], 1), "Q": np.stack([P, -P], 1)}
+    verdicts = {found.verdict for found in validate(both).files[0].findings}
+    assert verdicts == {"exact", "deviates"}
+
+
+@pytest.mark.parametrize("make", [ht.LegT, ht.LagT, ht.FouT])
+def test_a_dense_matrix_without_its_low_rank_term_deviates(make):
+    """A + P P*, the normal part alone, has the right eigenvalues, and is not A."""
+    family = make(9)
+    P = family.P.reshape(9, -1)
+    turn, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((9, 9)))
+    for A, verdict in ((family.A, "rounding"), (family.A + P @ P.T, "deviates")):
+        found = finding({"A": turn @ A @ turn.T, "B": turn @ family.B})
+        assert found.verdict == verdict
+    assert found.cause == "dropped" and "low-rank" in found.reason
+
+
+def test_a_matrix_of_zeros_is_no_start():
+    for N in (1, 2, 4, 8, 9):
+        assert finding({"A": np.zeros((N, N))}).verdict == "random"

@@ -6,6 +6,7 @@ import time
 import tracemalloc
 import warnings
 
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -155,6 +156,45 @@ def test_nested_lists_and_objects_are_refused_with_one_line():
     for wrong in ([[1, 2], [3]], object(), "text", None):
         with pytest.raises(InputError, match="Lambda"):
             findings({"Lambda": wrong})
+
+
+def test_raw_bytes_are_refused_and_other_byte_orders_read():
+    with pytest.raises(InputError, match=r"`A` holds raw bytes \(\|V2\); view"):
+        findings({"A": np.zeros((3, 3), "V2")})
+    start = ht.initialization("s4d-legs", 16)
+    (finding,) = findings({"Lambda": start.Lambda.astype(">c16"), "B": start.B.astype(">c16")})
+    assert (finding.identified, finding.verdict) == ("s4d-legs", "exact")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_stacks_in_a_coarse_dtype(dtype):
+    """Bounds of a computation in these types would admit anything; they are what is stored, not what is computed in."""
+    dtype = getattr(ml_dtypes, dtype, dtype)
+    stack = np.random.default_rng(0).standard_normal((4, 64, 64))
+    for wrong in (0 * stack, stack):
+        (finding,) = findings({"A_stacked": wrong.astype(dtype)})
+        assert finding.verdict == "unknown"
+    legs = ht.LegS(64)
+    right = np.stack([discretize_dense(legs.A, legs.B, "zoh", 1 / t)[0] for t in range(1, 5)])
+    (finding,) = findings({"A_stacked": right.astype(dtype)})
+    assert (finding.identified, finding.verdict) == ("legs", "rounding") and "by zoh" in finding.reason
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_nan_and_infinity_in_the_input_of_a_matrix(bad):
+    (finding,) = findings({"A": ht.LegS(8).A, "B": np.full(8, bad)})
+    assert (finding.identified, finding.parts["A"].verdict) == ("legs", "exact")
+    assert (finding.parts["B"].verdict, finding.cause) == ("deviates", "nonfinite")
+
+
+@pytest.mark.parametrize("B", [np.ones(3), np.ones((8, 2)), np.full(8, 1j)])
+def test_an_input_that_is_not_compared_is_said(B):
+    """Else it would seem to have been found right."""
+    (finding,) = findings({"A": ht.LegS(8).A, "B": B})
+    assert "B" not in finding.parts and "is not compared" in finding.reason
+    if B.shape != (8,):
+        (finding,) = findings({"Lambda": ht.initialization("s4d-lin", 16).Lambda, "B": B[:7]})
+        assert "B" not in finding.parts and "is not compared" in finding.reason
 
 
 def test_a_complex_dense_matrix():

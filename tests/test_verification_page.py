@@ -69,6 +69,8 @@ def test_the_filter_filters(page, tmp_path):
     assert len(re.findall(r'<article [^>]*data-verdict="CERTIFIED" hidden=""', document)) == page.count(
         'data-verdict="CERTIFIED"'
     )
+    # The contents follow: as many entries hidden as claims.
+    assert len(re.findall(r'<li data-of="[^"]*" hidden=""', document)) == page.count('data-verdict="CERTIFIED"')
 
 
 def test_a_link_to_a_hidden_claim_shows_it(page, tmp_path):

@@ -230,7 +230,7 @@ class LegsAxisModulus:
     source=DERIVED,
     domain="every N by induction, symbols N and s; the base N = 1",
     routes=(
-        "ratio of neighbouring products",
+        "ratio of neighboring products",
         "row N of (sI - A) X = B with the entries of A, solved for X_N by sympy; q_(N+1) = q_N - R_N X_N, over q_N",
     ),
     relation=IDENTICAL,

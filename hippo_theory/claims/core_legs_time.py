@@ -247,7 +247,7 @@ class DiagonalizerLargest:
             N = case["N"]
             largest, place = 0, 0
             j = max(math.isqrt(N * N // 5) - 3, 0)
-            # The ratio of neighbours falls, so that the largest is where it passes 1.
+            # The ratio of neighbors falls, so that the largest is where it passes 1.
             value = math.comb(N - 1 + j, 2 * j)
             while value > largest:
                 largest, place = value, j

@@ -185,10 +185,10 @@ class FineMask:
 
 @claim(
     "ssd.expr",
-    title="Two diagonal states that no scalar-identity system of two states realises",
+    title="Two diagonal states that no scalar-identity system of two states realizes",
     statement=r"$M = 2 I + S$ ($S$ the shift, $T = 4$) has semiseparable rank $2$, one block and $3$ new columns, so it is no "
     r"masked attention of width $2$; yet the diagonal system with $a^1 = (\cdot, 1, 0, 1)$, $a^2 = (\cdot, 0, 1, 0)$ and "
-    r"$b = c = 1$ realises it.",
+    r"$b = c = 1$ realizes it.",
     source=f"{DUALITY}, its example of richer dynamics (as given in public notes)",
     domain="this matrix, exact integers",
     routes=("the package's system, ranks and width", "the matrix written down; corner ranks by elimination"),
@@ -234,7 +234,7 @@ def _wide_dual() -> tuple[list[dict[str, Any]], bool]:
     "ssd.lowdim",
     title="A small state is not enough for a narrow dual",
     statement=r"$I_T + E_{T1}$ has semiseparable rank $2$, one block and $T - 1$ new columns, so its narrowest dual has width "
-    r"$T - 1$; it is realised by the diagonal system with constant $A = \operatorname{diag}(1, 0)$, $b_1 = (1, 1)$, $b_t = "
+    r"$T - 1$; it is realized by the diagonal system with constant $A = \operatorname{diag}(1, 0)$, $b_1 = (1, 1)$, $b_t = "
     r"(0, 1)$, $c_t = (0, 1)$, $c_T = (1, 1)$. For $T \ge 4$ this exceeds the state size $2$.",
     source=f"{DUALITY}, its example against duality at low rank; the realization is derived here",
     domain="T = 3, 4, 8, 16, 40, exact integers",
@@ -316,7 +316,7 @@ def _uniform_attention() -> tuple[list[dict[str, Any]], bool]:
     "ssd.softmax",
     title="Softmax of rank-one logits needs a state of half the length",
     statement=r"For the logits $V_{ij} = ij \ln 2$ of rank one, softmax has rank $T$, and causal softmax has semiseparable rank "
-    r"$\left\lfloor \frac{T+1}{2} \right\rfloor$ and as many new columns: so many states a system needs that realises it.",
+    r"$\left\lfloor \frac{T+1}{2} \right\rfloor$ and as many new columns: so many states a system needs that realizes it.",
     source=f"{DUALITY}, on the rank explosion of softmax attention; the statement on corner blocks is derived here",
     domain="T = 1, ..., 12, 20, integers 2^(ij) exactly",
     routes=("the closed forms, and the package's ranks", "elimination in Fractions"),
@@ -324,7 +324,7 @@ def _uniform_attention() -> tuple[list[dict[str, Any]], bool]:
     expected="REFINED",
     corruptions=[{"half": 0}, {"full": 1}],
     counterexample=Counterexample(
-        r"The rank of the whole matrix shows that no small state realises it: uniform causal attention has rank $T$ and a state "
+        r"The rank of the whole matrix shows that no small state realizes it: uniform causal attention has rank $T$ and a state "
         r"of size one.",
         lambda effort: _uniform_attention(),
     ),

@@ -41,7 +41,7 @@ STEP = Fraction(1, 10**6)
     r"e^{-\lambda_n\Delta}}{\lambda_n}$ (zero-order hold) or $g_n = \Delta$ (Mamba's code).",
     source=f"{PAPER}, the lemma on memory; our formulation",
     domain="N = 3, T = 8, steps 1/10 and 3, both gains, every pair of times, balls",
-    routes=("the sum of exponentials", "the matrix that the package's system realises, by its recurrence"),
+    routes=("the sum of exponentials", "the matrix that the package's system realizes, by its recurrence"),
     relation=EQUAL,
     expected="CERTIFIED",
     corruptions=[{"scale": 1 + STEP}, {"lag": 1}, {"sign": 1}],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_UP, Context, Decimal
@@ -69,7 +71,7 @@ def _plain(value: Any) -> Any:
 
 
 def write_tables(answer: Answer) -> None:
-    """Print the answer for people, each table as wide as it is: no digit is cut off or folded."""
+    """Print the answer for people: no digit is cut off or folded; on a terminal sentences are, to its width."""
     from rich import box
     from rich.console import Console
     from rich.table import Table as RichTable
@@ -85,16 +87,28 @@ def write_tables(answer: Answer) -> None:
                 show_header=any(table.header),
             )
             rows = [list(row) for row in table.rows]
+            width = 0
             for column, heading in enumerate(table.header):
                 is_numeric = bool(rows) and all(_is_number(row[column]) for row in rows)
-                rich_table.add_column(heading, justify="right" if is_numeric else "left", no_wrap=True)
+                longest = max(len(cell) for cell in [heading, *(row[column] for row in rows)])
+                is_folded = longest > _SENTENCE and any(" " in row[column] for row in rows)
+                width += 2 + (_SENTENCE if is_folded else longest)
+                rich_table.add_column(heading, justify="right" if is_numeric else "left", no_wrap=not is_folded)
             for row in rows:
                 rich_table.add_row(*(Text(cell, style=table.styles.get(cell, "")) for cell in row))
             console.print(table.title, markup=False)  # a title of rich would be folded to the width of the table
-            console.print(rich_table, markup=False)
+            console.print(rich_table, markup=False, width=max(width, _terminal_width()))
         for note in answer.notes:
             console.print(note, markup=False)
     print("\n".join(line.rstrip() for line in capture.get().splitlines()))  # noqa: T201
+
+
+_SENTENCE = 24  # characters from which on a cell with spaces may be folded
+
+
+def _terminal_width() -> int:
+    """Columns of the terminal; no limit where the output goes elsewhere."""
+    return shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else 100_000
 
 
 def _is_number(cell: str) -> bool:

@@ -1,4 +1,4 @@
-"""A Mamba-2 layer as it stands in a Hugging Face checkpoint: its heads as scalar-identity systems, realised both ways."""
+"""A Mamba-2 layer as it stands in a Hugging Face checkpoint: its heads as scalar-identity systems, realized both ways."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def read_mamba2_layer(tensors: Mapping[str, Any], prefix: str = "", *, groups: i
     Parameters
     ----------
     tensors : dict of array_like
-        A state dict; tensors of `torch` are read through NumPy.
+        A state dict: arrays, or tensors of `torch` of any floating dtype and device.
     prefix : str
         ``"backbone.layers.0.mixer."`` for the first layer of a model.
     groups : int
@@ -90,7 +90,7 @@ def read_mamba2_layer(tensors: Mapping[str, Any], prefix: str = "", *, groups: i
     if missing:
         raise InputError(f"no Mamba-2 layer under {prefix!r}: {', '.join(missing)} is not there; give another `prefix`")
     names = [*_NAMES, *(name for name in _OPTIONAL if prefix + name in tensors)]
-    found = {name: np.asarray(tensors[prefix + name], dtype=np.float64) for name in names}
+    found = {name: _float64(tensors[prefix + name]) for name in names}
     heads, convolved = len(found["A_log"]), len(found["conv1d.weight"])
     channels = len(found["in_proj.weight"]) - convolved - heads
     state, rest = divmod(convolved - channels, 2 * groups)
@@ -120,6 +120,13 @@ def read_mamba2_layer(tensors: Mapping[str, Any], prefix: str = "", *, groups: i
                 f"`{prefix}{name}` must have {axes} axes, axis {at} of length {size}, got the shape {found[name].shape}"
             )
     return Mamba2Layer(found, groups, channels, state)
+
+
+def _float64(tensor: Any) -> Array:
+    """A tensor of torch has these methods; NumPy itself reads neither bfloat16 nor what is on a GPU or has a gradient."""
+    if hasattr(tensor, "detach"):
+        tensor = tensor.detach().cpu().double().numpy()
+    return np.asarray(tensor, dtype=np.float64)
 
 
 def _silu(z: Array) -> Array:

@@ -119,7 +119,7 @@ class Dual:
 def attention_matrix(attention: MaskedAttention) -> Array:
     """1SS(a) * (Q K^T), (T, T).
 
-    Error
+    Notes
     -----
     Exact for Fractions. In float64 each entry is within ((w + T + 1) eps + O(eps^2)) times the same expression with
     absolute values: w products and their sum, and up to T factors of the mask.

@@ -53,7 +53,7 @@ def semiseparable_rank(M: Any) -> int:
     """The largest rank of a submatrix on or below the diagonal: max_t rank M[t:, :t+1], exact.
 
     The corner blocks include the diagonal: without it, the identity with one more entry in the corner would seem to have
-    rank 1 instead of 2. It is the least state size of a time-varying system that realises M.
+    rank 1 instead of 2. It is the least state size of a time-varying system that realizes M.
 
     Parameters
     ----------

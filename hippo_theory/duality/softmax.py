@@ -1,4 +1,4 @@
-"""The rank explosion of softmax attention, in integers: logits of rank one whose softmax no small state can realise."""
+"""The rank explosion of softmax attention, in integers: logits of rank one whose softmax no small state can realize."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SoftmaxRanks:
     full : int
         Rank of the whole matrix, without a mask.
     semiseparable : int
-        Largest rank of a corner block of the causal matrix: the least state size that realises it.
+        Largest rank of a corner block of the causal matrix: the least state size that realizes it.
     new_columns : int
         New columns of the causal matrix: the least width of a masked-attention dual.
     """

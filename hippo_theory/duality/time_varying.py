@@ -1,4 +1,4 @@
-"""Time-varying (selective) state space systems and the matrices that they realise."""
+"""Time-varying (selective) state space systems and the matrices that they realize."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Array = NDArray[Any]
 class TimeVaryingSystem:
     """h_t = A_t h_(t-1) + B_t x_t, y_t = C_t^T h_t for t = 1, ..., T with h_0 = 0.
 
-    It realises the lower triangular matrix M with M[t, s] = C_t^T A_t ... A_(s+1) B_s for t >= s (y = M x). A_1 meets only
+    It realizes the lower triangular matrix M with M[t, s] = C_t^T A_t ... A_(s+1) B_s for t >= s (y = M x). A_1 meets only
     h_0 = 0 and is of no effect.
 
     Attributes

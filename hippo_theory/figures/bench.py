@@ -17,7 +17,7 @@ _MARKERS = "osD^vPX"
 
 
 def _styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """A colour and a marker for each curve; where colours start again, markers differ."""
+    """A color and a marker for each curve; where colors start again, markers differ."""
     palette = ["black", *COLORS.values(), "#777777"]
     return {
         name: {

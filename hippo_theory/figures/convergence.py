@@ -336,7 +336,7 @@ def _kernel_panels(figure: Any, families: Sequence[Family], plan: Plan, step: Fr
             data.update(_prefixed(f"{method}_{family.N}", drawn))
             axes.label_outer()
     grid[0, -1].legend(loc="upper right", ncols=2, frameon=False, fontsize=6, handlelength=1)
-    title(figure, f"{families[0].title}: basis kernels $K_n(t)$ of the full system (black) and its restriction (color)")
+    title(figure, f"{families[0].title}: basis kernels $K_n(t)$, full (black) and diagonal (color)")
     return data
 
 

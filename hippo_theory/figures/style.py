@@ -1,6 +1,6 @@
-"""What all figures share: the style sheet, colours, labels at the ends of curves, and files that come out the same twice.
+"""What all figures share: the style sheet, colors, labels at the ends of curves, and files that come out the same twice.
 
-Colours are those of Okabe and Ito, told apart by every kind of colour vision.
+Colors are those of Okabe and Ito, told apart by every kind of color vision.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def label_ends(axes: Any, labels: Iterable[tuple[float, float, str, str]]) -> No
 
 
 def label_curves(axes: Any, labels: Iterable[tuple[float, float, str, str]]) -> None:
-    """Write labels (x, y, text, colour) to the right of the ends of curves on any scale, moved apart where they would overlap.
+    """Write labels (x, y, text, color) to the right of the ends of curves on any scale, moved apart where they would overlap.
 
     Call it last: the limits of the axes must stand. Room to the right is made for the widest label by the layout.
     """

@@ -76,7 +76,7 @@ def steady_filter(A: Any, C: Any, process_noise: Any, measurement_noise: Any) ->
     InputError
         If shapes do not fit, a covariance is not one, or the Riccati equation has no stabilizing solution.
 
-    Error
+    Notes
     -----
     Observed: the residual of the equation is of the order of rounding; a claim encloses the solution in balls.
 

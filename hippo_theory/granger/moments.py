@@ -81,7 +81,7 @@ def stationary_moments(
     InputError
         If the system is not stable, or arguments do not fit.
 
-    Error
+    Notes
     -----
     Observed: that of scipy's Lyapunov solver; a test compares with a sum over the impulse response.
 

@@ -480,7 +480,7 @@ def _climb(boxes: list[Box], jets: Jets, digits: int) -> tuple[Any, Any]:
     """Enclosures of the maximum and of a maximizer of f over intervals that contain all maximizers of f in their interior.
 
     An interval is dropped where f(c) + abs(f'(c)) h + sup(f'')^+ h^2/2 (c its middle, h its half width) is below a value
-    attained elsewhere, kept where f'' < 0 throughout, and halved otherwise. On a union of neighbours that are kept f is
+    attained elsewhere, kept where f'' < 0 throughout, and halved otherwise. On a union of neighbors that are kept f is
     strictly concave: it has one maximizer, interior exactly if f' changes sign (see `_top`), and a union without such a
     change contains no maximizer of the whole.
     """

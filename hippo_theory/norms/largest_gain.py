@@ -97,8 +97,8 @@ def largest_gain(system: System, tolerance: float = 1e-7) -> LargestGain:
 
         [[A, B B*/gamma], [-C* C/gamma, -A*]]        (discrete: of a symplectic pencil).
 
-    Between two neighbours of these the gain stays on one side of gamma, so that the gains at all imaginary parts and in
-    the middle between neighbours either raise gamma or show that it is passed nowhere: no spike is too narrow for that.
+    Between two neighbors of these the gain stays on one side of gamma, so that the gains at all imaginary parts and in
+    the middle between neighbors either raise gamma or show that it is passed nowhere: no spike is too narrow for that.
     No eigenvalue has to be judged to be on the axis or not. O(N^3) for each of a few levels; N = 128 takes seconds.
 
     Source: Boyd, Balakrishnan and Kabamba (1989), doi:10.1007/BF02551385; Bruinsma and Steinbuch (1990),

@@ -12,9 +12,9 @@ from hippo_theory import __version__
 from hippo_theory.claims import PAPERS, VERDICTS, Claim, ClaimResult, Verification, load_claims
 from hippo_theory.figures import SvgFigure
 
-__all__ = ["claim_figures", "typeset", "verification_page"]
+__all__ = ["MEANINGS", "claim_figures", "typeset", "verification_page"]
 
-_MEANINGS = {
+MEANINGS = {
     "PROVED": "exact for all parameters: a symbolic identity, an induction step that the check executes, or a finite exact "
     "computation that covers every case",
     "CERTIFIED": "rigorous for the parameters covered: balls or exact numbers decide it",
@@ -55,7 +55,7 @@ def verification_page(found: Verification, figures: Mapping[str, SvgFigure] | No
             papers=papers,
             pictures=pictures,
             counts=[(verdict, found.counts[verdict]) for verdict in VERDICTS if verdict in found.counts],
-            meanings=_MEANINGS,
+            meanings=MEANINGS,
             ids={result.id for result in found.results},
             found=found,
             version=__version__,

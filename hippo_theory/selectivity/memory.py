@@ -220,7 +220,7 @@ def lti_recall_states(T: int, n: int, *, positive: bool = False) -> int:
     max(n, T - n + 1) with complex poles, T if all poles are real and positive (S4D-Real).
 
     Derivation. The kernel is K_j = sum_i c_i lambda_i^j and must be 1 at j = T - n, else 0 for j = 0, ..., T - 1. A sum of N
-    powers that is not zero is not zero at N neighbouring j (Vandermonde), and here T - n zeros lie below and n - 1 above;
+    powers that is not zero is not zero at N neighboring j (Vandermonde), and here T - n zeros lie below and n - 1 above;
     with positive poles it has at most N - 1 zeros in all (Descartes). Roots of unity attain the first, any T positive poles
     the second.
 

@@ -13,7 +13,7 @@ from hippo_theory.validation.judging import judge_diagonal
 from hippo_theory.validation.matching import SINGLE
 from hippo_theory.validation.quantities import Quantity
 from hippo_theory.validation.reading import Parameters
-from hippo_theory.validation.references import DenseReference, dense_references
+from hippo_theory.validation.references import DenseReference, dense_references, references
 
 __all__ = ["another_basis", "normal_plus_low_rank_of", "rearrangement"]
 
@@ -51,14 +51,14 @@ def _signs(A: Array, truth: Array) -> Array:
     coupling = np.abs(truth) + np.abs(truth.T)
     ratio = np.where(np.abs(truth) >= np.abs(truth.T), np.sign(A * truth), np.sign(A * truth).T)
     signs, reached = np.ones(N), np.zeros(N, dtype=bool)
-    strongest, neighbour = np.full(N, -1.0), np.zeros(N, dtype=int)
+    strongest, neighbor = np.full(N, -1.0), np.zeros(N, dtype=int)
     for _ in range(N):
         state = int(np.argmax(np.where(reached, -np.inf, strongest)))
         if strongest[state] > 0:
-            signs[state] = signs[neighbour[state]] * (ratio[state, neighbour[state]] or 1.0)
+            signs[state] = signs[neighbor[state]] * (ratio[state, neighbor[state]] or 1.0)
         reached[state] = True
         better = coupling[state] > strongest
-        strongest, neighbour = np.where(better, coupling[state], strongest), np.where(better, state, neighbour)
+        strongest, neighbor = np.where(better, coupling[state], strongest), np.where(better, state, neighbor)
     return signs
 
 
@@ -123,8 +123,17 @@ def _by_spectrum(parameters: Parameters) -> Finding | None:
             Lambda_part.verdict == "deviates" and Lambda_part.cause is not None
         ):
             parts = {"A" if name == "Lambda" else name: _softened(part) for name, part in finding.parts.items()}
+            if low_rank is None and _has_low_rank(finding, len(Lambda)):
+                text = f"the normal part of {finding.identified} alone, without its low-rank term: subtract P P*"
+                parts["A"] = replace(parts["A"], verdict="deviates", why=text, cause="dropped")
             return replace(finding, parts=parts, why="in another unitary basis")
     return None
+
+
+def _has_low_rank(finding: Finding, n: int) -> bool:
+    """Whether A of the start that was found is its normal part and a low-rank term, not the normal part alone."""
+    found = (finding.identified, finding.convention)
+    return any((start.id, start.convention) == found and start.low_rank is not None for start in references(n))
 
 
 def _softened(part: Part) -> Part:

@@ -14,7 +14,7 @@ CAUSES: dict[str, str] = {
     "clipped": "large numbers were cut to a limit",
     "conjugated": "P is conjugated against B and Lambda",
     "doubled": "one number stands twice",
-    "dropped": "a vector was left out: it is constant, or zero",
+    "dropped": "a vector or a low-rank term was left out: it is constant, zero, or not there",
     "entry": "single numbers are off",
     "factor": "a common factor: another time scale, or a factor of B or P",
     "halves": "the number of stored states was taken for the full size N, or the other way round",
@@ -28,7 +28,7 @@ CAUSES: dict[str, str] = {
     "nonfinite": "NaN or infinity, or steps that are not positive",
     "order": "a vector in another order than the eigenvalues",
     "other": "another vector, related to the expected one by no simple mistake",
-    "phase": "P does not fit the phases of B",
+    "phase": "P does not fit the phases of B, or Q those of P",
     "random": "near no known start",
     "real": "another real part, the same for all eigenvalues",
     "shape": "a shape that fits nothing",
@@ -36,7 +36,7 @@ CAUSES: dict[str, str] = {
     "sign": "the sign of all, or of some numbers",
     "squared": "squares: multiplied in twice",
     "steps": "steps that were exponentiated twice",
-    "swapped": "two neighbours, or real and imaginary parts, changed places",
+    "swapped": "two neighbors, or real and imaginary parts, changed places",
     "trained": "a known start that has moved",
     "transposed": "a transposed matrix",
     "zero": "the zero frequency, or a pair of zeros, is handled like another one",
@@ -82,8 +82,11 @@ def factor_name(factor: float, precision: float = 1e-5) -> str:
     --------
     >>> factor_name(1.41421356), factor_name(1.37)
     ('sqrt(2)', '1.37')
+    >>> factor_name(1 + 1e-7)
+    '1.0000001'
     """
     for value, name in _FACTORS.items():
         if abs(factor / value - 1) < min(max(precision, 1e-5), 1e-2):
             return name
-    return f"{factor:.6g}"
+    text = f"{factor:.6g}"
+    return text if text != "1" else f"{factor:.12g}"

@@ -93,18 +93,26 @@ def judge_dense(parameters: Parameters) -> Iterator[Finding]:
     if not np.isfinite(A.values).all():
         yield nonfinite(parameters, "A", N)
         return
-    match = _direct(A, parameters.B, N) or _discretized(A, parameters.B, N)
-    match = match or _damaged(A, N)  # before other bases: one wrong entry may be small beside what an eigensolver loses
+    B = parameters.B
+    if B is not None and not np.isfinite(B.values).all():
+        B = None
+    match = turned = None
+    if A.values.any():  # a matrix of zeros is the damage, the limit and the discretization of many
+        match = _direct(A, B, N) or _discretized(A, B, N)
+        match = match or _damaged(
+            A, N
+        )  # before other bases: one wrong entry may be small beside an eigensolver's errors
+        turned = None if match is not None else another_basis(replace(parameters, B=B))
     if match is None:
-        turned = another_basis(parameters)
         why = "a matrix that is no known start"
         part = Part("random", why=why, cause="random")
         yield turned or _finding(parameters, "random", None, {"A": part})
         return
     parts = {"A": match.part}
     if parameters.B is not None:
-        parts["B"] = _judge_input(parameters.B, match)
-    why = _input_convention(parameters.B, match, parts)
+        nothing = Part("deviates", why="holds NaN or infinity", cause="nonfinite")
+        parts["B"] = nothing if B is None else _judge_input(B, match)
+    why = _input_convention(B, match, parts)
     yield _finding(parameters, match.reference.id, match.reference.convention, parts, why)
 
 
@@ -370,7 +378,9 @@ def judge_stacked(parameters: Parameters) -> Iterator[Finding]:
             Abar, _ = discretize_dense(legs.A, legs.B, method, 1 / t)
             condition = float(np.linalg.norm(np.eye(N) - legs.A / (2 * t), 2))
             errors.append(np.abs(stack.values[t - 1] - Abar))
-            bounds.append(np.full_like(Abar, 4 * N * condition * stack.roundoff * float(np.abs(Abar).max())))
+            # Nobody computes in float16 or bfloat16: their spacing comes on top, as in `eigenvalue_bound`.
+            computed = 4 * N * condition * min(stack.roundoff, SINGLE) * float(np.abs(Abar).max())
+            bounds.append(computed + np.abs(stack.spacing[t - 1]))
             truths.append(Abar)
         error, bound, truth = (np.stack(arrays) for arrays in (errors, bounds, truths))
         if (error <= bound).all():

@@ -55,7 +55,7 @@ def precision_of(dtype: str) -> float:
 
 
 def spacings(values: Array, dtype: str) -> Array:
-    """The distance between neighbouring numbers of a dtype at real values: one unit in the last place."""
+    """The distance between neighboring numbers of a dtype at real values: one unit in the last place."""
     name = {"complex128": "float64", "complex64": "float32"}.get(dtype, dtype)
     with np.errstate(all="ignore"):  # infinities have an infinite spacing
         magnitude = np.maximum(np.abs(values), _SMALLEST[name])

@@ -228,6 +228,11 @@ def _named(group: Mapping[str, StoredTensor], names: tuple[str, ...]) -> list[St
     return [group[name] for name in names if name in group]
 
 
+def _left_out(vector: StoredTensor, count: str) -> str:
+    """That B is not compared, in words: nobody shall think that it was found right."""
+    return f"{vector.name}, {vector.dtype} of the shape {vector.shape}, is not compared: B of this system has {count} numbers"
+
+
 def _is_complex(tensor: StoredTensor) -> bool:
     return tensor.dtype.startswith("complex")
 
@@ -263,13 +268,13 @@ def _read_plain(prefix: str, group: Mapping[str, StoredTensor]) -> Iterator[Para
                 )
                 continue
             B = next((vector for vector in vectors if vector.shape in ((N,), (N, 1), (1, N))), None)
-            real_only = None
             if B is not None and _is_complex(B) and not _is_complex(tensor):
                 candidates = [v for v in vectors if v.shape in ((N,), (N, 1), (1, N)) and not _is_complex(v)]
-                B = candidates[0] if candidates else real_only
+                B = candidates[0] if candidates else None
             input_vector = B.quantity().reshaped(N) if B is not None else None
             names = (tensor.name, *((B.name,) if B is not None else ()))
-            yield Parameters("dense", prefix, names, "dense", tensor.quantity(), B=input_vector, others=group)
+            why = _left_out(vectors[0], f"{N}" if _is_complex(tensor) else f"{N} real") if B is None and vectors else ""
+            yield Parameters("dense", prefix, names, "dense", tensor.quantity(), B=input_vector, others=group, why=why)
     for tensor in _named(group, _STACKED):
         if len(tensor.shape) == 3 and tensor.shape[1] == tensor.shape[2] and 0 not in tensor.shape:
             B = group.get("B_stacked")
@@ -324,4 +329,5 @@ def _plain_diagonal(prefix: str, group: Mapping[str, StoredTensor], tensor: Stor
         B=B,
         C=output.quantity(pairs=pairs) if output is not None else None,
         others=group,
+        why=_left_out(vector, f"{n}") if vector is not None and B is None else "",
     )

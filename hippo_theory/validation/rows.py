@@ -39,7 +39,8 @@ def row_of(parameters: Parameters, system: int) -> Row:
 
 def distinct_rows(parameters: Parameters) -> tuple[Array, Array]:
     """Index of the first of each group of equal systems, in the order of the tensors, and the group of each system."""
-    parts = [part.values for part in (parameters.Lambda, parameters.P, parameters.B) if part is not None]
+    stored = (parameters.Lambda, parameters.P, parameters.Q, parameters.B)
+    parts = [part.values for part in stored if part is not None]
     systems = len(parts[0])
     table = np.concatenate([np.ascontiguousarray(part).reshape(systems, -1) + 0j for part in parts], axis=1)
     keys = table.view(np.uint64)

@@ -149,5 +149,11 @@ def _as_numpy(name: str, array: Any) -> tuple[Array, str]:
         raise InputError(f"`{shown(str(name))}` is no array: {error}") from error
     if values.dtype.names is not None or values.dtype.kind not in "fcbiuV":
         raise InputError(f"`{shown(str(name))}` must be an array of numbers, got {type(array).__name__}")
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
     dtype = str(values.dtype)
-    return (values.astype(np.float32), dtype) if values.dtype.kind == "V" else (values, dtype)
+    if values.dtype.kind != "V":
+        return values, dtype
+    try:
+        return values.astype(np.float32), dtype  # extension types: bfloat16, float8
+    except ValueError as error:
+        raise InputError(f"`{shown(str(name))}` holds raw bytes ({dtype}); view them as an array of numbers") from error

@@ -28,7 +28,7 @@ def vector_cause(stored: Array, truth: Array, bound: Array, raw: Array, name: st
     name : str
         ``B`` or ``P``, for the text.
     order : (n,) ndarray of int
-        Where each stands in the tensor: neighbours there are what an index mixes up.
+        Where each stands in the tensor: neighbors there are what an index mixes up.
     """
     if len(stored) != len(truth) or len(stored) == 0:
         return None
@@ -66,7 +66,7 @@ def _hypotheses(stored: Array, truth: Array, bound: Array, raw: Array, name: str
     if _within(np.sort(stored), np.sort(truth), np.full(n, bound.max())):
         places = np.sort(order[outside])
         if count == 2 and places[1] - places[0] == 1:
-            text = f"neighbours of {name} are swapped: entries {places[0]} and {places[1]} against Lambda"
+            text = f"neighbors of {name} are swapped: entries {places[0]} and {places[1]} against Lambda"
             yield Cause("swapped", text)
         elif count <= 2:
             yield Cause("swapped", f"two entries of {name} are swapped against Lambda")

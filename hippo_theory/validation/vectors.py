@@ -42,9 +42,10 @@ def judge_vectors(row: Row, candidate: Candidate, layout: str) -> dict[str, Part
     if row.B is not None:
         parts["B"] = _as_held(row.B, lambda B: _judge_input(row, B, fit, roundoff, layout))
     fits = all(name in parts and parts[name].verdict in ("exact", "rounding") for name in ("P", "B"))
-    if fits and row.P is not None and row.B is not None and row.Q is None:
+    if fits and row.P is not None and row.B is not None:
         P, B = (part.as_held() or part for part in (row.P, row.B))
-        parts["P"] = _judge_phases(P, B, fit, roundoff, parts["P"])
+        Q = P.values if row.Q is None else _partner(P, row.Q, fit)
+        parts["P"] = _judge_phases(P, Q, B, fit, roundoff, parts["P"])
     if one_indexed:
         # The errors are told against LegS itself, as those of Lambda are.
         plain = judge_vectors(row, replace(candidate, Lambda=replace(candidate.Lambda, deviation=None)), layout)
@@ -133,24 +134,56 @@ def _judge_low_rank(P: Quantity, Q: Quantity | None, fit: Fit, roundoff: float) 
     truth = fit.reference.low_rank
     if truth is None:
         return Part("random", why=f"{fit.reference.id} fixes no low-rank term")
+    sizes = np.sqrt((np.abs(truth) ** 2).sum(axis=-1))
+    product = None
     if Q is not None:  # A = Lambda - P Q*: only the product counts
-        product = np.sqrt(np.abs(P.values[:, 0] * Q.values[:, 0]))[:, None]
-        spread = np.maximum(np.abs(P.spacing), np.abs(Q.spacing))[:, :1]
-        P = replace(P, values=product, spacing=spread)
+        if P.values.shape != Q.values.shape:
+            ranks = f"{P.values.shape[-1]} and {Q.values.shape[-1]}"
+            return Part("deviates", why=f"P and Q have the ranks {ranks}; they must agree", cause="other")
+        product = (P.values * _partner(P, Q, fit).conj()).sum(axis=-1)
+        spread = np.maximum(np.abs(P.spacing), np.abs(Q.spacing)).max(axis=-1)
+        P = replace(P, values=np.sqrt(np.abs(product))[:, None], spacing=spread[:, None])
     comparison = compare_low_rank(P, fit, truth, roundoff)
     part = comparison.judged(P.dtype)
     if part.verdict != "deviates":
-        return part
+        return part if product is None else _judge_product(product[fit.order], sizes, comparison.bound, part)
     if P.values.shape[-1] > 1:
         n, rank = P.values.shape
         for values in (P.values.T.reshape(n, rank), P.values.reshape(rank, n).T):
             if compare_low_rank(replace(P, values=values), fit, truth, roundoff).is_rounding:
                 return replace(part, why="P is transposed", cause="transposed")
     norms = np.sqrt((np.abs(P.values) ** 2).sum(axis=-1))[fit.order]
-    sizes = np.sqrt((np.abs(truth) ** 2).sum(axis=-1))
     bound = _for_each(comparison.bound, len(sizes))
     cause = vector_cause(norms, sizes, bound, P.values[fit.order][:, 0], "P", fit.order)
     return part if cause is None else replace(part, why=cause.text, cause=cause.id)
+
+
+def _partner(P: Quantity, Q: Quantity, fit: Fit) -> Array:
+    """Q (n, r) of P Q*: as it is stored, or conjugated where P Q^T is meant and Q = conj(P), as in state-spaces/s4 v2."""
+    truth = fit.reference.low_rank
+    assert truth is not None
+    squares = (np.abs(truth) ** 2).sum(axis=-1)
+
+    def distance(partner: Array) -> float:
+        product = (P.values * partner.conj()).sum(axis=-1)[fit.order]
+        # A wrong sign is thought of where the right one does not fit: for P i both readings fit up to the sign.
+        negated = np.abs(product + squares).max() + 1e-2 * squares.max()
+        return float(min(np.abs(product - squares).max(), negated))
+
+    return min((Q.values, Q.values.conj()), key=distance)
+
+
+def _judge_product(product: Array, sizes: Array, bound: Array, part: Part) -> Part:
+    """Whether (P Q*)_nn (n,) is positive, as (P P*)_nn is: no choice of the eigenvectors changes it."""
+    if len(bound) != len(sizes):
+        return part  # within equal eigenvalues only the sum is fixed
+    allowed = 4 * (2 * bound * sizes + bound**2)  # as for all of P P* in `_judge_phases`
+    if (np.abs(product - sizes**2) <= allowed).all():
+        return part
+    if (np.abs(product + sizes**2) <= allowed).all():
+        why = "the sign of P Q* is the other one: A = Lambda - P Q*; negate Q"
+        return replace(part, verdict="deviates", why=why, cause="sign")
+    return replace(part, verdict="deviates", why="the phases of Q do not fit those of P", cause="phase")
 
 
 def _for_each(bound: Array, count: int) -> Array:
@@ -250,8 +283,8 @@ def _clipped_at_two(raw: Array, moduli: Array, bound: Array) -> bool:
     return bool(at_two.all() and (moduli[outside] > np.abs(raw[outside])).all())
 
 
-def _judge_phases(P: Quantity, B: Quantity, fit: Fit, roundoff: float, part: Part) -> Part:
-    """P with the phases that make B positive: P P* against the truth."""
+def _judge_phases(P: Quantity, Q: Array, B: Quantity, fit: Fit, roundoff: float, part: Part) -> Part:
+    """P and Q (n, r), which is P where only that is stored, with the phases that make B positive: P Q* against the truth."""
     truth, inputs = fit.reference.low_rank, B.values[fit.order]
     assert truth is not None
     moduli = np.abs(inputs)
@@ -266,16 +299,18 @@ def _judge_phases(P: Quantity, B: Quantity, fit: Fit, roundoff: float, part: Par
     expected = truth @ truth.conj().T
 
     def turned(values: Array) -> Array:
-        """P P* in the phases of the reference."""
+        """The rows in the phases of the reference."""
         phases = np.where(fit.conjugated, inputs.conj(), inputs) / moduli
-        rows = np.where(fit.conjugated[:, None], values.conj(), values) * phases.conj()[:, None]
-        return np.asarray(rows @ rows.conj().T)
+        return np.asarray(np.where(fit.conjugated[:, None], values.conj(), values) * phases.conj()[:, None])
 
-    stored = P.values[fit.order]
-    found = turned(stored)
+    def multiplied(left: Array, right: Array) -> Array:
+        return np.asarray(turned(left) @ turned(right).conj().T)
+
+    stored, partner = P.values[fit.order], Q[fit.order]
+    found = multiplied(stored, partner)
     if (np.abs(found - expected) <= allowed).all():
         return part
-    if (np.abs(turned(stored.conj()) - expected) <= allowed).all():
+    if (np.abs(multiplied(stored.conj(), partner.conj()) - expected) <= allowed).all():
         return replace(
             part, verdict="deviates", why="P is conjugated (transposed) against B and Lambda", cause="conjugated"
         )
