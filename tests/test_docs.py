@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from helpers import ROOT
+
+from hippo_theory.cli import main
 
 GOLDEN = ROOT.parent / "shared" / "golden"
 TABLE = ROOT / "docs" / "validation-golden.md"
@@ -80,3 +83,13 @@ def test_documents_stand_where_the_readme_of_a_test_run_finds_them():
         "validation-golden.md",
         "validation.md",
     }
+
+
+@pytest.mark.heavy
+def test_the_table_of_the_readme_is_what_the_command_prints(capsys):
+    (shown,) = re.findall(r"```text\n(in short.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert main(["converge", "--components", "0"]) == 0
+    printed = capsys.readouterr().out
+    rows = [line.split() for line in printed[printed.index("in short") :].splitlines() if line.strip()]
+    expected = [line.split() for line in shown.splitlines() if line.strip()]
+    assert rows[: len(expected)] == expected

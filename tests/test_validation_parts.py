@@ -11,7 +11,7 @@ from helpers import run_python
 
 import hippo_theory as ht
 from hippo_theory.errors import InputError
-from hippo_theory.initializations import initialization
+from hippo_theory.initializations import export_arrays, initialization
 from hippo_theory.validation import validate
 from hippo_theory.validation.bases import normal_plus_low_rank_of, rearrangement
 from hippo_theory.validation.closed_forms import closed_form
@@ -416,3 +416,31 @@ def test_a_dense_matrix_without_its_low_rank_term_deviates(make):
 def test_a_matrix_of_zeros_is_no_start():
     for N in (1, 2, 4, 8, 9):
         assert finding({"A": np.zeros((N, N))}).verdict == "random"
+
+
+# --- low-rank terms without a B, and none at all ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("N", [7, 8])
+def test_a_low_rank_term_of_rank_two_is_judged_by_the_products_of_its_rows(N):
+    start = export_arrays("legt", N, form="dplr", half=False)
+    rng = np.random.default_rng(N)
+    phases = np.exp(2j * np.pi * rng.random(N))[:, None]
+    turned = np.linalg.qr(rng.normal(size=(2, 2)) + 1j * rng.normal(size=(2, 2)))[0]
+    for P in (start["P"], start["P"] * phases, start["P"] @ turned):  # the same term in other bases
+        (file,) = validate({"Lambda": start["Lambda"], "P": P}).files
+        assert file.findings[0].parts["P"].verdict in ("exact", "rounding")
+    lengths = np.linalg.norm(start["P"], axis=1)
+    of_rank_one = np.stack([lengths, np.zeros(N)], axis=1) + 0j
+    (file,) = validate({"Lambda": start["Lambda"], "P": of_rank_one}).files
+    assert file.findings[0].parts["P"].verdict == "deviates"
+    assert "not the right products" in file.findings[0].parts["P"].why
+
+
+@pytest.mark.parametrize(("family", "N"), [("legt", 8), ("lagt", 8), ("fout", 9)])
+def test_the_normal_part_alone_is_said_to_be_that(family, N):
+    start = export_arrays(family, N, form="dplr", half=False)
+    (alone,) = validate({"Lambda": start["Lambda"]}).files
+    assert "no low-rank term" in alone.findings[0].why
+    (whole,) = validate({"Lambda": start["Lambda"], "P": start["P"], "B": start["B"]}).files
+    assert "no low-rank term" not in whole.findings[0].why

@@ -109,9 +109,15 @@ def _judge_row(parameters: Parameters, row: Row) -> tuple[Finding, Reference | N
         1,
         parts,
         stored_kernel_error(parameters, row, candidate.fit) if whole else None,
-        why="; ".join(filter(None, [equal, input_convention(row, reference, parts)])),
+        why="; ".join(filter(None, [equal, input_convention(row, reference, parts), _restriction(row, reference)])),
     )
     return finding, reference
+
+
+def _restriction(row: Row, reference: Reference) -> str:
+    """That the low-rank term is not there, where the name is that of the full family; that of LegS has a name of its own."""
+    is_full = reference.id in ("legt", "lagt", "fout") and reference.low_rank is not None
+    return "the normal part alone: no low-rank term P is stored" if is_full and row.P is None else ""
 
 
 def _discretized(parameters: Parameters, row: Row) -> tuple[Finding, Reference] | None:

@@ -46,6 +46,10 @@ def judge_vectors(row: Row, candidate: Candidate, layout: str) -> dict[str, Part
         P, B = (part.as_held() or part for part in (row.P, row.B))
         Q = P.values if row.Q is None else _partner(P, row.Q, fit)
         parts["P"] = _judge_phases(P, Q, B, fit, roundoff, parts["P"])
+    elif row.P is not None and row.P.values.shape[-1] > 1 and parts["P"].verdict in ("exact", "rounding"):
+        P = row.P.as_held() or row.P
+        Q = P.values if row.Q is None else _partner(P, row.Q, fit)
+        parts["P"] = _judge_cycles(P, Q, fit, roundoff, parts["P"])
     if one_indexed:
         # The errors are told against LegS itself, as those of Lambda are.
         plain = judge_vectors(row, replace(candidate, Lambda=replace(candidate.Lambda, deviation=None)), layout)
@@ -281,6 +285,30 @@ def _clipped_at_two(raw: Array, moduli: Array, bound: Array) -> bool:
         return False
     at_two = np.abs(np.abs(raw.imag[outside]) - 2) <= 1e-6
     return bool(at_two.all() and (moduli[outside] > np.abs(raw[outside])).all())
+
+
+def _judge_cycles(P: Quantity, Q: Array, fit: Fit, roundoff: float, part: Part) -> Part:
+    """P and Q (n, r) without a B: M_nm M_mn, M = P Q*, against the truth; no diagonal change of basis changes them.
+
+    Where only P is stored they are abs((P P*)_nm)^2.
+    """
+    truth = fit.reference.low_rank
+    assert truth is not None
+    bound, sizes = compare_low_rank(P, fit, truth, roundoff).bound, np.sqrt((np.abs(truth) ** 2).sum(axis=1))
+    if len(bound) != len(sizes):
+        return part  # within equal eigenvalues a basis is free
+    allowed = 4 * (np.outer(bound, sizes) + np.outer(sizes, bound) + np.outer(bound, bound))
+    left, right = (
+        np.where(fit.conjugated[:, None], values.conj(), values) for values in (P.values[fit.order], Q[fit.order])
+    )
+    found, expected = left @ right.conj().T, truth @ truth.conj().T
+    gap = np.abs(found * found.T - expected * expected.T)
+    if (gap <= 2 * np.abs(expected) * allowed + allowed**2).all():
+        return part
+    why = (
+        "the rows of P have the right lengths, but not the right products with each other: the low-rank term is another"
+    )
+    return replace(part, verdict="deviates", why=why, cause="other")
 
 
 def _judge_phases(P: Quantity, Q: Array, B: Quantity, fit: Fit, roundoff: float, part: Part) -> Part:
