@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections import Counter
@@ -15,6 +14,7 @@ from typing import Any
 from hippo_theory.claims.registry import Claim, find_claims, load_claims
 from hippo_theory.claims.relations import Judgement
 from hippo_theory.errors import CertificationError, InputError
+from hippo_theory.sweeps.executors import processor_count
 
 __all__ = ["EFFORTS", "ClaimResult", "Verification", "check", "functions_called", "verify"]
 
@@ -126,7 +126,7 @@ def verify(
 
 
 def _run(claims: Sequence[Claim], effort: str, processes: int | None) -> Iterator[ClaimResult]:
-    workers = min(len(claims), processes or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+    workers = min(len(claims), processes or processor_count())
     if workers <= 1:
         for claim in claims:
             yield check(claim, effort)

@@ -24,8 +24,8 @@ class Bar:
         """Whether anybody looks at it."""
         return self.progress is not None
 
-    def __call__(self, description: str, done: int, total: int) -> None:
-        """Show what is being done, how much is done and how much there is."""
+    def __call__(self, description: str, done: int, total: int | None) -> None:
+        """Show what is being done, how much is done and how much there is, if that is known."""
         if self.progress is not None:
             self.progress.update(self.progress.task_ids[0], completed=done, total=total, description=description)
 

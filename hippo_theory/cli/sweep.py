@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hippo_theory.cli import arguments
 from hippo_theory.cli.output import Answer, Table
+from hippo_theory.cli.progress import Bar, progress_bar
 from hippo_theory.errors import InputError
 
 if TYPE_CHECKING:
@@ -84,7 +82,8 @@ def sweep(
     if plan:
         return _planned(study, path, workers, float(pilot))
     options: dict[str, Any] = {"retry": retry, "keep_going": keep_going, "in_flight": in_flight}
-    with _progress() as show:
+    with progress_bar("") as bar:
+        show = _Watch(bar)
         if scheduler is None:
             result = run_sweep(
                 study.study, study.points, None, path,
@@ -160,7 +159,8 @@ def _planned(study: StudyFile, path: Path, workers: int | None, seconds: float) 
     keys = [study.study.key(point) for point in study.points]
     found = [records[key] for key in keys if key in records]
     count = processor_count() if workers is None else workers
-    with _progress() as show:
+    with progress_bar("") as bar:
+        show = _Watch(bar)
         plan = plan_sweep(study.study, study.points, workers=count, seconds=seconds, progress=show.pilot)
     data = {
         "study": study.name,
@@ -208,38 +208,18 @@ def _duration(seconds: float) -> str:
 # --- progress ----------------------------------------------------------------------------------------------------------
 
 
-class _Bar:
-    """A bar with the time that is left; nothing is shown where standard error is no terminal."""
+class _Watch:
+    """Moves the bar, with the time that is left."""
 
-    def __init__(self, progress: Any = None) -> None:
-        self.progress = progress
+    def __init__(self, show: Bar) -> None:
+        self.show = show
 
     def __call__(self, state: Progress) -> None:
-        if self.progress is None:
-            return
         left = "" if state.seconds_left is None else f"about {_duration(state.seconds_left)} left"
         failed = f"{state.failed} failed" if state.failed else ""
         words = ", ".join(word for word in (left, failed) if word)
-        self.progress.update(
-            self.progress.task_ids[0], completed=state.done + state.failed, total=state.total, description=words
-        )
+        self.show(words, state.done + state.failed, state.total)
 
     def pilot(self, measured: int, seconds: float) -> None:
         """Show how far the pilot is."""
-        if self.progress is not None:
-            words = f"{measured} points of the pilot measured in {_duration(seconds)}"
-            self.progress.update(self.progress.task_ids[0], description=words)
-
-
-@contextmanager
-def _progress() -> Iterator[_Bar]:
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield _Bar()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False)
-    with Progress(*columns, console=Console(stderr=True, emoji=False), transient=True) as progress:
-        progress.add_task("", total=None)
-        yield _Bar(progress)
+        self.show(f"{measured} points of the pilot measured in {_duration(seconds)}", 0, None)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from hippo_theory.errors import InputError
 from hippo_theory.figures.drawing import draw, picture
 from hippo_theory.figures.registry import find_figures, load_figures
 from hippo_theory.figures.style import Array, Data
+from hippo_theory.sweeps.executors import processor_count
 
 __all__ = ["MANIFEST", "DrawnFigure", "SvgFigure", "data_sha256", "svg_figures", "write_figures"]
 
@@ -153,8 +153,7 @@ def svg_figures(
 
 def _each(function: Callable[[str], Any], ids: Sequence[str], processes: int | None) -> Iterator[Any]:
     """The value of each id as it comes, from several processes where there are several cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = min(len(ids), processes or cores)
+    workers = min(len(ids), processes or processor_count())
     if workers <= 1:
         yield from map(function, ids)
         return
