@@ -43,6 +43,17 @@ def _gramians(N: int) -> tuple[Any, Any, Any]:
     return solved(full, full, fmpq(1)), solved(full, diagonal, fmpq(1, 2)), solved(diagonal, diagonal, fmpq(1, 4))
 
 
+def _correction(N: int) -> Any:
+    """A^2 W + W (A^T)^2 in the basis x_n / R_n, where A is integer and W by its formula rational: for claimed sides only."""
+    A = fmpq_mat([[-(2 * k + 1) if n > k else -(n + 1) if n == k else 0 for k in range(N)] for n in range(N)])
+    W = fmpq_mat(N, N)
+    for n in range(N):
+        W[n, n] = fmpq(1, 2 * (2 * n + 1))
+        if n + 1 < N:
+            W[n, n + 1] = W[n + 1, n] = fmpq(n + 1, 2 * (2 * n + 1) * (2 * n + 3))
+    return A * A * W + W * A.transpose() * A.transpose()
+
+
 def _scaled(value: Any, n: int, m: int) -> Fraction:
     """An entry in the basis x_n / R_n, times R_n^2 R_m^2: R_n R_m times the entry itself, a rational."""
     return Fraction(int(value.p), int(value.q)) * (2 * n + 1) * (2 * m + 1)
@@ -180,13 +191,7 @@ class ErrorGram:
         sign: int = -1,
     ) -> list[Any]:
         N = case["N"]
-        A = fmpq_mat([[-(2 * k + 1) if n > k else -(n + 1) if n == k else 0 for k in range(N)] for n in range(N)])
-        W = fmpq_mat(N, N)
-        for n in range(N):
-            W[n, n] = fmpq(1, 2 * (2 * n + 1))
-            if n + 1 < N:
-                W[n, n + 1] = W[n + 1, n] = fmpq(n + 1, 2 * (2 * n + 1) * (2 * n + 3))
-        correction = A * A * W + W * A.transpose() * A.transpose()
+        correction = _correction(N)
         values = []
         for n in range(N - 1):
             for m in range(N - 1):
@@ -229,13 +234,7 @@ class LastRow:
         case: Case, *, corner: int = 1, shift: int = 1, top: int = 2, scale: Fraction = Fraction(1)
     ) -> list[Any]:
         N, values = case["N"], []
-        A = fmpq_mat([[-(2 * k + 1) if n > k else -(n + 1) if n == k else 0 for k in range(N)] for n in range(N)])
-        W = fmpq_mat(N, N)
-        for n in range(N):
-            W[n, n] = fmpq(1, 2 * (2 * n + 1))
-            if n + 1 < N:
-                W[n, n + 1] = W[n + 1, n] = fmpq(n + 1, 2 * (2 * n + 1) * (2 * n + 3))
-        correction = A * A * W + W * A.transpose() * A.transpose()
+        correction = _correction(N)
         for m in range(N - 1):
             term = correction[N - 1, m]
             entry = Fraction(1, 4) - Fraction(int(term.p), int(term.q)) / (2 * N * N)

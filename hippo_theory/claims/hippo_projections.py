@@ -261,29 +261,29 @@ class LegtTheorem:
     ) -> list[Any]:
         # `power`: B_n = R_n (2n+1)^power; a misprint writes 2n+1 for this normalization.
         N, rows = case["N"], []
-        for l in range(N):  # noqa: E741
-            c, moment = [], Fraction((-1) ** l, l + 1)
+        for j in range(N):
+            c, moment = [], Fraction((-1) ** j, j + 1)
             for n in range(N):
                 c.append(moment)
-                moment *= -Fraction(l - n, l + n + 2)
+                moment *= -Fraction(j - n, j + n + 2)
             for n in range(N):
                 inner = sum(
                     ((slope * k + offset) * (1 if k <= n else sign ** (k - n)) * c[k] for k in range(N)), Fraction(0)
                 )
-                rows.append(outer * inner + (gain * (2 * n + 1) ** power if l == 0 else 0))
+                rows.append(outer * inner + (gain * (2 * n + 1) ** power if j == 0 else 0))
         return rows
 
     @staticmethod
     def computed(case: Case) -> list[Any]:
         N, rows = case["N"], []
-        for l in range(N):  # noqa: E741
+        for j in range(N):
             for n in range(N):
-                # P_n(2y-1) = (-1)^n P_n(1-2y), in powers of 1-y: integral of (y-1)^(l-1) (1-y)^k
+                # P_n(2y-1) = (-1)^n P_n(1-2y), in powers of 1-y: integral of (y-1)^(j-1) (1-y)^k
                 total = Fraction(0)
                 for k in range(n + 1):
                     a = (-1) ** k * math.comb(n, k) * math.comb(n + k, k)
-                    total += Fraction((-1) ** (l - 1) * a, l + k) if l else 0
-                rows.append(l * total)
+                    total += Fraction((-1) ** (j - 1) * a, j + k) if j else 0
+                rows.append(j * total)
         return rows
 
 
@@ -379,23 +379,23 @@ class LmuTheorem:
         case: Case, *, sign: int = -1, slope: int = 2, offset: int = 1, gain: Fraction = Fraction(1), parity: int = -1
     ) -> list[Any]:
         N, rows = case["N"], []
-        for l in range(N):  # noqa: E741
-            # the integral of (y-1)^l (2n+1) (-1)^n P_n(2y-1) = (-1)^l (2n+1) integral of y^l P_n(2y-1)
-            c = [(-1) ** l * (2 * n + 1) * _moment(n, l) for n in range(N)]
+        for j in range(N):
+            # the integral of (y-1)^j (2n+1) (-1)^n P_n(2y-1) = (-1)^j (2n+1) integral of y^j P_n(2y-1)
+            c = [(-1) ** j * (2 * n + 1) * _moment(n, j) for n in range(N)]
             for n in range(N):
                 inner = sum((sign ** (n - k) * c[k] if k <= n else c[k] for k in range(N)), Fraction(0))
-                rows.append((slope * n + offset) * (-inner + (gain * parity**n if l == 0 else 0)))
+                rows.append((slope * n + offset) * (-inner + (gain * parity**n if j == 0 else 0)))
         return rows
 
     @staticmethod
     def computed(case: Case) -> list[Any]:
         N, rows = case["N"], []
-        for l in range(N):  # noqa: E741
+        for j in range(N):
             for n in range(N):
-                moment = Fraction(1, l) if l else Fraction(0)
+                moment = Fraction(1, j) if j else Fraction(0)
                 for m in range(n):
-                    moment *= Fraction(l - 1 - m, l + m + 1)
-                rows.append((-1) ** (l - 1) * l * (2 * n + 1) * moment if l else Fraction(0))
+                    moment *= Fraction(j - 1 - m, j + m + 1)
+                rows.append((-1) ** (j - 1) * j * (2 * n + 1) * moment if j else Fraction(0))
         return rows
 
 

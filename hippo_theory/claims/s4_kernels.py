@@ -191,8 +191,8 @@ class GeneratingFunction:
             truncated = C * (identity + sign * power)
             nodes = [(ring.number(turn) * acb(0, -1) * arb.pi() * k / L).exp() for k in range(L)]
             values = [(truncated * (identity - A * z).solve(B))[0, 0] for z in nodes]
-            # z_k^(inverse l): the inverse transform takes the conjugate nodes
-            kernel = [sum((values[k] * nodes[k] ** (inverse * l) for k in range(L)), acb(0)) / L for l in range(L)]  # noqa: E741
+            # z_k^(inverse j): the inverse transform takes the conjugate nodes
+            kernel = [sum((values[k] * nodes[k] ** (inverse * j) for k in range(L)), acb(0)) / L for j in range(L)]
             return [*values, *kernel]
 
     @staticmethod
@@ -207,9 +207,9 @@ class GeneratingFunction:
             for _ in range(L):
                 kernel.append(acb(arb((C * x)[0, 0])))
                 x = A * x
-            # exp(-2 pi i k l / L) by acb.exp_pi_i, which takes -2 k l / L exactly
+            # exp(-2 pi i k j / L) by acb.exp_pi_i, which takes -2 k j / L exactly
             sums = [
-                sum((kernel[l] * acb(arb(fmpq(-2 * ((k * l) % L), L))).exp_pi_i() for l in range(L)), acb(0))  # noqa: E741
+                sum((kernel[j] * acb(arb(fmpq(-2 * ((k * j) % L), L))).exp_pi_i() for j in range(L)), acb(0))
                 for k in range(L)
             ]
             return [*sums, *kernel]
@@ -470,10 +470,7 @@ class ConvolutionKernel:
                 g = ring.number(inner) / dt * (1 - z) / (1 + z)
                 correction = cauchy(Ct, P, g) * cauchy(Q, B, g) / (ring.number(one) + cauchy(Q, P, g))
                 values.append(ring.number(outer) / (1 + z) * (cauchy(Ct, B, g) + sign * correction))
-            return [
-                sum((values[k] * nodes[(-k * l) % L] for k in range(L)), acb(0)) / L
-                for l in range(L)  # noqa: E741
-            ]
+            return [sum((values[k] * nodes[(-k * j) % L] for k in range(L)), acb(0)) / L for j in range(L)]
 
     @staticmethod
     def computed(case: Case) -> list[Any]:

@@ -353,7 +353,7 @@ class CharacteristicPolynomial:
     def claimed(case: Case, *, sign: int = -1, up: int = -1, top: int = 0) -> list[Any]:
         N, L = case["N"], case["L"]
         forward = [sign**k * math.comb(N + top, k) for k in range(N + 1)]
-        return [*forward, *(math.comb(N + l + up, l) for l in range(L))]  # noqa: E741
+        return [*forward, *(math.comb(N + j + up, j) for j in range(L))]
 
     @staticmethod
     def computed(case: Case) -> list[Any]:
@@ -361,8 +361,8 @@ class CharacteristicPolynomial:
         polynomial, series = fmpz_poly([1]), [1] + [0] * (L - 1)
         for _ in range(N):
             polynomial = polynomial * fmpz_poly([1, -1])
-            for l in range(1, L):  # noqa: E741
-                series[l] += series[l - 1]  # over 1 - x
+            for j in range(1, L):
+                series[j] += series[j - 1]  # over 1 - x
         return [*(int(c) for c in polynomial.coeffs()), *series]
 
 

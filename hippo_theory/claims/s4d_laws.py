@@ -33,6 +33,12 @@ def law_band(N: int, n: int, law: Any, ring: Any, sixth: Fraction, band: Fractio
     return [(value * (1 - width)).union(value * (1 + width))]
 
 
+def _sizes_and_indices(effort: str) -> Iterator[Case]:
+    for N in SIZES:
+        for n in range(3):
+            yield {"N": N, "n": n}
+
+
 def _ratio(law: str, N: int, n: int) -> list[Any]:
     """The n-th largest frequency of a start over that of LegS."""
     with balls(200).work() as ring:
@@ -217,12 +223,7 @@ class InverseLawLimit:
 class InverseLawFirst:
     """The interval around the formula."""
 
-    @staticmethod
-    def cases(effort: str) -> Iterator[Case]:
-        """Sizes and indices."""
-        for N in SIZES:
-            for n in range(3):
-                yield {"N": N, "n": n}
+    cases = staticmethod(_sizes_and_indices)
 
     @staticmethod
     def claimed(
@@ -334,12 +335,7 @@ def _inverse_laws(effort: str) -> tuple[list[dict[str, Any]], bool]:
 class SecondInverseLaw:
     """The interval around the formula."""
 
-    @staticmethod
-    def cases(effort: str) -> Iterator[Case]:
-        """Sizes and indices."""
-        for N in SIZES:
-            for n in range(3):
-                yield {"N": N, "n": n}
+    cases = staticmethod(_sizes_and_indices)
 
     @staticmethod
     def claimed(
@@ -383,12 +379,7 @@ class SecondInverseLaw:
 class QuadraticLaw:
     """The interval around the formula."""
 
-    @staticmethod
-    def cases(effort: str) -> Iterator[Case]:
-        """Sizes and indices."""
-        for N in SIZES:
-            for n in range(3):
-                yield {"N": N, "n": n}
+    cases = staticmethod(_sizes_and_indices)
 
     @staticmethod
     def claimed(
@@ -432,12 +423,7 @@ class QuadraticLaw:
 class LinearLaw:
     """The interval around the formula."""
 
-    @staticmethod
-    def cases(effort: str) -> Iterator[Case]:
-        """Sizes and indices."""
-        for N in SIZES:
-            for n in range(3):
-                yield {"N": N, "n": n}
+    cases = staticmethod(_sizes_and_indices)
 
     @staticmethod
     def claimed(
