@@ -1,7 +1,8 @@
-"""Properties that every family has, under every convention, and the exact identities that tie the papers together.
+"""Properties that every family has, under every convention: normality, stability, number systems, measures and bases.
 
 Matrices were compared with their sources in test_conventions.py. Here everything that a family knows in closed form is
-compared with dense linear algebra in balls (solve, exp, eig), with quadrature, or with explicit polynomials.
+compared with dense linear algebra in balls (solve, exp, eig), with quadrature, or with explicit polynomials. Transfer
+functions and kernels: test_transfer_functions.py; the identities of the papers: test_family_identities.py.
 """
 
 from __future__ import annotations
@@ -10,76 +11,28 @@ import itertools
 import math
 from fractions import Fraction
 
-import mpmath
 import numpy as np
 import pytest
 import scipy.linalg
+from family_helpers import (
+    RING,
+    agree,
+    decomposable,
+    every_family,
+    has_basis,
+    is_decomposable,
+    meets,
+    orthonormal,
+    point,
+    polynomial_of,
+    stable_matrix,
+)
 from flint import acb, acb_mat, arb, arb_mat, fmpq, fmpq_mat
 from helpers import ALL_FAMILIES, family_id
 
 from hippo_theory.arithmetic import balls, exact, is_narrow, mpmath_numbers, rationals, to_ball
 from hippo_theory.errors import CertificationError, InputError
 from hippo_theory.families import FouT, LagT, LegS, LegT, make_family
-
-RING = balls(250)
-POINTS = [(Fraction(1, 2), Fraction(0)), (Fraction(3, 10), Fraction(11, 10)), (Fraction(0), Fraction(5))]
-TIMES = (Fraction(0), Fraction(1, 3), Fraction(27, 10))
-
-every_family = pytest.mark.parametrize("family", ALL_FAMILIES, ids=family_id)
-
-
-def is_decomposable(family):
-    """Whether A is normal minus low rank as the convention writes it, by its definition."""
-    return (
-        family.form.sign == 1
-        and family.variant != "lmu"
-        and family.convention != "glagt"
-        and not getattr(family, "alpha", 0)
-    )
-
-
-def has_basis(family):
-    """Whether the kernels tend to an orthonormal basis times a weight: not the rescaled ones and not half the rank term."""
-    is_rescaled = family.variant == "lmu" or family.convention == "glagt"
-    return (
-        not is_rescaled
-        and not family.variant.startswith("fourier-")
-        and (family.name, family.convention) != ("fout", "hippo2020")
-    )
-
-
-decomposable = pytest.mark.parametrize("family", [f for f in ALL_FAMILIES if is_decomposable(f)], ids=family_id)
-orthonormal = pytest.mark.parametrize("family", [f for f in ALL_FAMILIES if has_basis(f)], ids=family_id)
-
-
-def agree(left, right, digits=40):
-    """Both balls enclose the same number: they overlap, and both are narrow."""
-    return bool(acb(left).overlaps(acb(right))) and is_narrow(left, digits) and is_narrow(right, digits)
-
-
-def meets(ball, number, digits=40):
-    """A narrow ball against an mpmath number that is right to `digits` digits, relatively or to 10^-digits."""
-    reference = acb(number) if hasattr(number, "_mpc_") else arb(number)
-    blur = arb(0, (abs(reference) + 1) * arb(10) ** -digits)
-    return bool(acb(ball).overlaps(reference + acb(blur, blur))) and is_narrow(ball, digits)
-
-
-def stable_matrix(family, ring=RING):
-    """A of x' = A x + B u, also where the convention writes c' = -A c + B f."""
-    A = family.state_matrix(ring)
-    return -A if family.form.sign == -1 else A
-
-
-def solve(A, B, s):
-    """(s I - A)^-1 B by a dense ball solve."""
-    shifted = [[(s if n == k else 0) - a for k, a in enumerate(row)] for n, row in enumerate(A)]
-    solution = acb_mat(shifted).solve(acb_mat([[b] for b in B]))
-    return [solution[n, 0] for n in range(len(B))]
-
-
-def point(real, imaginary):
-    return acb(RING.number(real), RING.number(imaginary))
-
 
 # --- normality, stability ----------------------------------------------------------------------------------------------
 
@@ -144,143 +97,6 @@ def test_the_state_matrix_is_stable(family):
             assert all((A[n, k] + A[k, n]).contains(0) for n, k in itertools.permutations(range(len(A)), 2))
         else:
             assert all(value.real < 0 for value in acb_mat(A.tolist()).eig())
-
-
-# --- transfer functions and kernels ------------------------------------------------------------------------------------
-
-
-@every_family
-def test_transfer_functions_agree_with_a_dense_solve(family):
-    with RING.work():
-        A, B = stable_matrix(family), family.input_vector(RING)
-        for real, imaginary in POINTS:
-            s = point(real, imaginary)
-            dense = solve(A, B, s)
-            for n in range(family.N):
-                closed = family.transfer_function(n, s, RING)
-                if dense[n].is_zero():
-                    assert closed.is_zero()
-                else:
-                    assert agree(closed, dense[n])
-
-
-def kernels_by_linear_algebra(family, time):
-    """exp(t A) B in balls; by eigenvalues where the package itself uses the matrix exponential."""
-    A, B = stable_matrix(family), acb_mat([[b] for b in family.input_vector(RING)])
-    if family.name in ("legs", "lagt") or family.variant == "fourier-diagonal":
-        exponential = acb_mat((arb_mat(A.tolist()) * RING.number(time)).exp())
-    else:
-        values, right = acb_mat(A.tolist()).eig(right=True)
-        size = range(family.N)
-        exponents = acb_mat([[(values[n] * RING.number(time)).exp() if n == k else 0 for k in size] for n in size])
-        exponential = right * exponents * right.inv()
-    return [(exponential * B)[n, 0] for n in range(family.N)]
-
-
-def test_times_may_be_balls_that_reach_below_zero():
-    """A ball around a time t >= 0 may reach below it; one whose middle is negative is no such time."""
-    with RING.work():
-        time = arb(1e-40, 1e-30)
-        for ball in (time, arb(0, 1e-30)):
-            assert LegS(3).kernel(1, ball, RING).contains(LegS(3).kernel(1, 0, RING).mid())
-        with pytest.raises(InputError, match="`time` must be at least 0"):
-            LegS(3).kernel(1, -time, RING)
-
-
-@every_family
-def test_kernels_agree_with_linear_algebra(family):
-    with RING.work():
-        for time in TIMES:
-            dense = kernels_by_linear_algebra(family, time)
-            for n in range(family.N):
-                value = family.kernel(n, time, RING)
-                assert agree(value, dense[n])
-                if time == 0:
-                    assert agree(value, family.input_vector(RING)[n])
-
-
-def polynomial_of(family, n):
-    """Coefficients of the polynomial in the kernel, as exact rationals: P_n(2x - 1), or L_n^(alpha)(t)."""
-    if family.name == "legs":
-        return [fmpq((-1) ** (n + j) * math.comb(n, j) * math.comb(n + j, j)) for j in range(n + 1)]
-    alpha = fmpq(family.alpha.numerator, family.alpha.denominator)
-    coefficients = []
-    for j in range(n + 1):
-        term = fmpq((-1) ** j, math.factorial(j))
-        for i in range(j + 1, n + 1):  # binom(n + alpha, n - j)
-            term *= (alpha + i) / (i - j)
-        coefficients.append(term)
-    return coefficients
-
-
-def norm_squared(family, n):
-    """The square of what the polynomial is divided by."""
-    if family.name == "legs":
-        return RING.number(Fraction(1, 2 * n + 1))
-    if not family.alpha:
-        return arb(1)
-    return RING.gamma(RING.number(family.alpha + n + 1)) / math.factorial(n)
-
-
-closed_kernels = [f for f in ALL_FAMILIES if f.name in ("legs", "lagt") and f.convention != "glagt"]
-
-
-@pytest.mark.parametrize("family", closed_kernels, ids=family_id)
-def test_transfer_functions_are_laplace_transforms_of_the_kernels(family):
-    """Term by term: e^(-(j+1) t) -> 1/(s+j+1), t^j e^(-c t) -> j!/(s+c)^(j+1). This is core.legs.laplace for LegS."""
-    with RING.work():
-        for n in range(family.N):
-            coefficients, scale = polynomial_of(family, n), norm_squared(family, n).sqrt()
-            for time in (Fraction(1, 3), Fraction(2)):
-                t = RING.number(time)
-                if family.name == "legs":
-                    terms = [c * (-(j + 1) * t).exp() for j, c in enumerate(coefficients)]
-                else:
-                    decay = (-RING.number((1 + family.beta) / 2) * t).exp()
-                    terms = [c * t**j * decay for j, c in enumerate(coefficients)]
-                assert agree(family.kernel(n, time, RING), sum(terms) / scale)
-            for real, imaginary in POINTS:
-                s = point(real, imaginary)
-                if family.name == "legs":
-                    terms = [c / (s + (j + 1)) for j, c in enumerate(coefficients)]
-                else:
-                    pole = s + RING.number((1 + family.beta) / 2)
-                    terms = [c * math.factorial(j) / pole ** (j + 1) for j, c in enumerate(coefficients)]
-                assert agree(family.transfer_function(n, s, RING), sum(terms, acb(0)) / scale)
-
-
-@pytest.mark.parametrize(
-    "family", [LegT(5), LegT(8, convention="s4"), FouT(5), FouT(7, convention="hippo2020")], ids=family_id
-)
-def test_kernels_are_inverse_laplace_transforms(family):
-    """Talbot's contour through mpmath (observed, 15 digits): the closed transfer function, no matrix at all."""
-    numbers = mpmath_numbers(30)
-    for n in (0, 1, family.N - 1):
-        inverse = numbers.context.invertlaplace(
-            lambda s, n=n: family.transfer_function(n, s, numbers), numbers.number("0.7"), method="talbot", degree=60
-        )
-        with RING.work():
-            assert meets(family.kernel(n, "0.7", RING), inverse, 15)
-
-
-def test_the_transfer_and_kernel_checks_can_fail():
-    family = LegT(8)
-    with RING.work():
-        s = point(*POINTS[1])
-        A, B = stable_matrix(family), family.input_vector(RING)
-        closed = family.transfer_function(5, s, RING)
-        dense = solve(A, B, s)
-        assert agree(closed, dense[5])
-        assert not agree(closed * (1 + RING.number("1e-6")), dense[5])
-        assert not agree(closed, dense[4])
-        assert not agree(closed, -dense[5])
-        A[2, 3] *= 1 + RING.number("1e-6")
-        assert not agree(closed, solve(A, B, s)[5])
-        time = Fraction(1, 3)
-        assert not agree(family.kernel(5, time, RING), kernels_by_linear_algebra(family, time + Fraction(1, 10**6))[5])
-        wide = closed + acb(arb(0, 1e-20))
-        assert wide.overlaps(dense[5])
-        assert not agree(wide, dense[5])  # overlapping is not enough
 
 
 # --- one formula in every number system --------------------------------------------------------------------------------
@@ -518,229 +334,6 @@ def test_window_kernels_approach_the_basis(make):
     assert np.all(np.diff(distances, axis=0) < 0)
     assert np.all(np.array(distances)[-1] > 0.01)
     assert np.all(np.array(distances)[-1] < 0.6 * np.array(distances)[0])
-
-
-# --- identities of LegS ------------------------------------------------------------------------------------------------
-
-SIZES = (1, 2, 3, 8, 13)
-
-
-@pytest.mark.parametrize("N", SIZES)
-def test_legs_symmetric_part(N):
-    """core.legs.sym: A + A^T = -(I + B B^T); therefore A + B B^T = -A^T - I."""
-    with RING.work():
-        A, B = LegS(N).state_matrix(RING), LegS(N).input_vector(RING)
-        residual = A + A.T + RING.identity(N) + np.outer(B, B)
-        assert all(x.contains(0) and is_narrow(x, 60) for x in residual.flat)
-
-
-def test_legs_resolvent():
-    """core.legs.sym: norm (s I - A)^-1 <= 1/(Re s + 1/2); on the axis the largest is at 0, with the quoted norms."""
-    generator = np.random.default_rng(7)
-    for N, quoted in ((4, 1.5492), (16, 1.7324), (64, 1.8217), (256, 1.8726)):
-        A = LegS(N).A
-        at_zero = np.linalg.norm(np.linalg.inv(A), 2)  # condition number below 10^4: 12 digits
-        assert abs(at_zero - quoted) < 0.5e-4 + 1e-9
-        for _ in range(3 if N < 256 else 1):
-            s = complex(*generator.uniform((0, 0.1), (2, 30)))
-            assert np.linalg.norm(np.linalg.inv(s * np.eye(N) - A), 2) <= (1 + 1e-9) / (s.real + 0.5)
-            assert np.linalg.norm(np.linalg.inv(1j * s.imag * np.eye(N) - A), 2) < at_zero
-
-
-@pytest.mark.parametrize("N", SIZES)
-def test_legs_blaschke_product(N):
-    """core.legs.blaschke and core.legs.laplace on the axis."""
-    legs = LegS(N)
-    with RING.work():
-        w = RING.number("2.7")
-        on_axis = acb(0, w)
-        X = [legs.transfer_function(n, on_axis, RING) for n in range(N)]
-        for n, value in enumerate(X):
-            expected = 1 / (1 + w**2) if n == 0 else (2 * n + 1) * w**2 / ((n**2 + w**2) * ((n + 1) ** 2 + w**2))
-            assert agree(abs(value) ** 2, expected)
-        assert agree(abs(legs.inner_function(on_axis, RING)), w / (w * w + N * N).sqrt())
-        s = point(Fraction(3, 10), Fraction(11, 10))
-        q, reflected = legs.inner_function(s, RING), legs.inner_function(-s, RING)
-        assert agree(q * reflected, s * s / (s * s - N * N))
-        X = [legs.transfer_function(n, s, RING) for n in range(N)]
-        total = sum((abs(x) ** 2 for x in X), arb(0))
-        assert agree(total, (1 - abs(q) ** 2) / (1 + 2 * s.real))
-        product = acb(1)
-        for k in range(N):
-            product *= (s - k) / (s + k + 1)
-        assert agree(q, product)
-
-
-@pytest.mark.parametrize("N", SIZES)
-def test_legs_factorization_and_unit_state(N):
-    """core.legs.fact: A = -D (Ltril + diag(-n/(2n+1))) D; core.legs.unit: -A^-1 B = e_0."""
-    with RING.work():
-        A, D = LegS(N).state_matrix(RING), LegS(N).input_vector(RING)
-        for n, k in np.ndindex(A.shape):
-            middle = 1 if n > k else (fmpq(n + 1, 2 * n + 1) if n == k else 0)
-            assert agree(A[n, k], -D[n] * middle * D[k])
-        constant = arb_mat(A.tolist()).solve(arb_mat([[-d] for d in D]))
-        assert all(agree(constant[n, 0], arb(1 if n == 0 else 0)) for n in range(N))
-        assert LegS(N).transfer_function(0, 0, RING) == 1
-        assert all(LegS(N).transfer_function(n, 0, RING) == 0 for n in range(1, N))
-
-
-# --- rank-one families and their diagonal restriction --------------------------------------------------------------------
-
-rank_one = pytest.mark.parametrize(
-    "family",
-    [
-        f
-        for f in ALL_FAMILIES
-        if is_decomposable(f) and has_basis(f) and f.name != "legt" and not getattr(f, "alpha", 0)
-    ],
-    ids=family_id,
-)
-
-
-@rank_one
-def test_the_restriction_by_its_inner_function(family):
-    """core.rank1, core.diag.exact: with q = 1 - B^T (s I - A)^-1 B the system (S, B/2) has the transfer X / (1 + q).
-
-    In a convention with the time scaled by r the pair is (r A, r B), and B^T X carries one factor r.
-    """
-    assert family.has_inner_function == (family.form.gain == 1)
-    rate = family.form.rate
-    with RING.work():
-        A, B, S = family.state_matrix(RING), family.input_vector(RING), family.normal_part(RING)
-        for real, imaginary in POINTS:
-            s = point(real, imaginary)
-            X = solve(A, B, s)
-            q = family.inner_function(s, RING)
-            assert agree(q, 1 - sum((b * x for b, x in zip(B, X, strict=True)), acb(0)) / RING.number(rate))
-            for full, restricted in zip(X, solve(S, B / 2, s), strict=True):
-                assert agree(restricted, full / (1 + q))
-
-
-@pytest.mark.parametrize(
-    "family", [LegT(3), LegT(4, variant="lmu"), LagT(3, alpha="0.5"), FouT(3, convention="hippo2020")], ids=family_id
-)
-def test_families_without_an_inner_function_say_so(family):
-    assert not family.has_inner_function
-    with pytest.raises(InputError, match="no inner function"):
-        family.inner_function(1, RING)
-
-
-@pytest.mark.parametrize("N", SIZES)
-def test_both_systems_agree_at_small_integers(N):
-    """core.diag.interp: q vanishes at s = 0, ..., N-1, so that both transfer functions agree there, and not at N."""
-    legs = LegS(N)
-    with RING.work():
-        A, B, S = legs.state_matrix(RING), legs.input_vector(RING), legs.normal_part(RING)
-        for s in range(N + 1):
-            pairs = list(zip(solve(A, B, acb(s)), solve(S, B / 2, acb(s)), strict=True))
-            if s < N:
-                assert all(agree(full, restricted) for full, restricted in pairs)
-                assert legs.inner_function(s, RING) == 0
-            else:
-                assert not any(full.overlaps(restricted) for full, restricted in pairs)
-
-
-def test_inner_functions_of_the_other_families():
-    """core.rank1: LagT has q = ((s-1/2)/(s+1/2))^N; that of FouT tends to -e^-s like 1/N."""
-    with RING.work():
-        s = point(Fraction(3, 10), Fraction(11, 10))
-        half = RING.number(Fraction(1, 2))
-        for N in SIZES:
-            assert agree(LagT(N).inner_function(s, RING), ((s - half) / (s + half)) ** N)
-        on_axis = acb(0, arb(3))
-        assert agree(abs(LagT(9).inner_function(on_axis, RING)), arb(1))
-        errors = [float(abs(FouT(N).inner_function(s, RING) + (-s).exp())) for N in (65, 129, 257, 513)]
-        assert all(1.9 < coarse / fine < 2.1 for coarse, fine in itertools.pairwise(errors))
-
-
-# --- identities of LegT, FouT, LagT ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("N", SIZES)
-def test_legt_is_the_pade_delay(N):
-    """core.legt.pade: C (s I - A)^-1 B is the [N-1/N] Pade approximant of e^-s; A + A^T = -(B B^T + C C^T)."""
-    mp = mpmath.MPContext()
-    mp.dps = 100  # the linear system of the coefficients loses some 40 digits at N = 13
-    numerator, denominator = mp.pade([(-1) ** k / mp.factorial(k) for k in range(2 * N)], N - 1, N)
-    legt = LegT(N)
-    with RING.work():
-        B = legt.input_vector(RING)
-        C = np.array([(-1) ** n for n in range(N)]) * B
-        A = legt.state_matrix(RING)
-        residual = A + A.T + np.outer(B, B) + np.outer(C, C)
-        assert all(x.contains(0) and is_narrow(x, 60) for x in residual.flat)
-        s = point(Fraction(3, 10), Fraction(11, 10))
-        ours = sum((C[n] * legt.transfer_function(n, s, RING) for n in range(N)), acb(0))
-        z = mp.mpc("0.3", "1.1")
-        assert meets(ours, mp.polyval(numerator[::-1], z) / mp.polyval(denominator[::-1], z), 40)
-        if N > 1:
-            assert abs(ours - (-s).exp()) < arb(2) ** (2 - 2 * N)
-
-
-@pytest.mark.parametrize("N", SIZES)
-def test_the_legendre_memory_unit_is_legt_rescaled(N):
-    """core.legt.lmu: (D A D^-1, D B) with D = diag(R_n (-1)^n) has integers only."""
-    with RING.work():
-        A, B = LegT(N).state_matrix(RING), LegT(N).input_vector(RING)
-        D = np.array([(-1) ** n for n in range(N)]) * B
-        lmu = LegT(N, variant="lmu")
-        pairs = zip(lmu.state_matrix(RING).flat, (A * D[:, None] / D[None, :]).flat, strict=True)
-        assert all(agree(x, y) and x.contains_integer() for x, y in pairs)
-        assert all(agree(x, y) for x, y in zip(lmu.input_vector(RING), D * B, strict=True))
-
-
-def test_fout_tends_to_the_window():
-    """core.fout.h: h = b^T (s I - Rot)^-1 b -> coth(s/2)/2 and b^T (s I - A)^-1 2b -> (1 + e^-s)/2, errors like 1/N."""
-    with RING.work():
-        s = point(Fraction(3, 10), Fraction(11, 10))
-        errors = []
-        for N in (17, 33, 65):
-            family = FouT(N)
-            A, S, B = family.state_matrix(RING), family.normal_part(RING), family.input_vector(RING)
-            residual = A + A.T + np.outer(B, B)
-            assert all(x.contains(0) and is_narrow(x, 60) for x in residual.flat)
-            h = sum((b * x for b, x in zip(B, solve(S, B, s), strict=True)), acb(0)) / 4
-            g = sum((b * x for b, x in zip(B, solve(A, B, s), strict=True)), acb(0)) / 2
-            assert agree(g, 2 * h / (1 + 2 * h))
-            errors.append((float(abs(h - (s / 2).coth() / 2)), float(abs(g - (1 + (-s).exp()) / 2))))
-        for coarse, fine in itertools.pairwise(errors):
-            assert all(1.85 < a / b < 2.15 for a, b in zip(coarse, fine, strict=True))
-
-
-def test_fout_distances_of_the_notes():
-    """core.fout.rate: e_0^2 = 2 (1 - <K_0, 1>) over [0, 1]: .1378, .0672, .0334 at N = 16, 64, 256 in the layout of s4."""
-    for N, quoted in ((15, 0.1378), (63, 0.0672), (255, 0.0334)):
-        A, B = FouT(N).A, FouT(N).B
-        integral = np.linalg.solve(A, scipy.linalg.expm(A) @ B - B)[0]
-        # e^2 is 1e-3 at least, and float64 at this size is good to 1e-11: the four digits stand.
-        assert abs(math.sqrt(2 * (1 - integral)) - quoted) < 0.5e-4
-
-
-@pytest.mark.parametrize("beta", [0, 1])
-def test_lagt_kernels_are_laguerre_functions(beta):
-    """core.lagt: A = I/2 - tril(1) gives e^(-t/2) L_n(t), A = -tril(1) gives e^-t L_n(t); mpmath's own Laguerre."""
-    mp = mpmath.MPContext()
-    mp.dps = 60
-    with RING.work():
-        for n, t in itertools.product((0, 1, 5, 8), ("0.3", "4", "31")):
-            expected = mp.exp(-mp.mpf(t) * (1 + beta) / 2) * mp.laguerre(n, 0, mp.mpf(t))
-            assert meets(LagT(9, beta=beta).kernel(n, t, RING), expected, 45)
-
-
-def test_the_identity_checks_can_fail():
-    """One wrong constant, sign and index for the identities that compare matrices or sums."""
-    with RING.work():
-        A, B = LegS(8).state_matrix(RING), LegS(8).input_vector(RING)
-        tiny = 1 + RING.number("1e-6")
-        for wrong in (A * tiny, -A, np.roll(A, 1, axis=0)):
-            residual = wrong + wrong.T + RING.identity(8) + np.outer(B, B)
-            assert not all(x.contains(0) for x in residual.flat)
-        s = point(Fraction(3, 10), Fraction(11, 10))
-        q = LegS(8).inner_function(s, RING)
-        X, restricted = solve(A, B, s), solve(LegS(8).normal_part(RING), B / 2, s)
-        for wrong in (q * tiny, -q, LegS(9).inner_function(s, RING)):
-            assert not agree(restricted[3], X[3] / (1 + wrong))
 
 
 # --- nothing is computed before it is asked for, and float64 is nearest ----------------------------------------------------

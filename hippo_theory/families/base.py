@@ -8,7 +8,7 @@ conventions and into float64.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -289,9 +289,18 @@ class Family(ABC):
         Raises
         ------
         InputError
-            If s is a pole that the number system can see.
+            If s is a pole, or cannot be told from one: in balls, with 16 times their bits (the recurrence of LegT loses
+            digits in proportion to N).
         """
         component = self.checked_component(component)
+        for number_system in _with_more_bits(arithmetic):
+            value = self._transfer_at(component, s, number_system)
+            if value is not None:
+                return value
+        raise InputError(f"s = {s} is a pole of the transfer function, or too near to one; move the point")
+
+    def _transfer_at(self, component: int, s: Any, arithmetic: Arithmetic) -> Any:
+        """X_n(s), or None where this number system cannot tell s from a pole."""
         form = self.form
         with arithmetic.work() as ring:
             s = ring.number(s)
@@ -301,14 +310,12 @@ class Family(ABC):
                 s = s - ring.number(form.shift)
             try:
                 value = self._transfer(component, s, ring)
-            except ZeroDivisionError as error:
-                raise InputError(f"s = {s} is a pole of the transfer function; move the point") from error
+            except ZeroDivisionError:
+                return None
             gain = self._gain(ring)
             gain = gain[component] if isinstance(gain, np.ndarray) else gain
             value = value * gain if form.rate == 1 else value * gain / ring.number(form.rate)
-            if not ring.is_finite(value):
-                raise InputError(f"s = {s} is a pole of the transfer function, or too near to one; move the point")
-            return value
+            return value if ring.is_finite(value) else None
 
     def _inner(self, s: Any, arithmetic: Arithmetic) -> Any:
         """Canonical q(s) = 1 - B^T (s I - A)^-1 B in closed form, where A + B B^T / 2 is the normal part."""
@@ -489,6 +496,14 @@ class Family(ABC):
         except CertificationError:
             half = nearest_certified(lambda ring: self._half_of_eigenvectors(rows, ring), "complex128", bits=1280)
         return np.asarray(half + 0.0, dtype=np.complex128)
+
+
+def _with_more_bits(arithmetic: Arithmetic) -> Iterator[Arithmetic]:
+    """The number system, then, if it is one of balls, those of 2, 4, 8 and 16 times its bits."""
+    yield arithmetic
+    if isinstance(arithmetic, Balls):
+        for factor in (2, 4, 8, 16):
+            yield balls(factor * arithmetic.bits)
 
 
 def _checked_time(time: Any, ring: Arithmetic) -> Any:

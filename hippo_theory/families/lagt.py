@@ -119,12 +119,13 @@ class LagT(Family):
         # sum_n z^n X_n = (1-z)^-alpha / ((s+c) - (s+c-1) z) with c = (1+beta)/2: a convolution of binomials and powers.
         pole = s + arithmetic.number(self._decay)
         ratio = (pole - 1) / pole
+        if self.alpha == 0:
+            return ratio**component / pole
         value = binomial = arithmetic.number(1)
         for n in range(1, component + 1):
             binomial = binomial * arithmetic.number((n - 1 + self.alpha) / Fraction(n))
             value = value * ratio + binomial
-        value = value / pole
-        return value / self._lengths(arithmetic)[component] if self.alpha else value
+        return value / pole / self._lengths(arithmetic)[component]
 
     def _inner(self, s: Any, arithmetic: Arithmetic) -> Any:
         # q = ((s+c-1)/(s+c))^N, of modulus 1 on the imaginary axis for beta = 0.

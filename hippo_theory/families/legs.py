@@ -19,6 +19,14 @@ from hippo_theory.families.legs_phase_float import frequencies_and_weights
 __all__ = ["LegS"]
 
 
+def _product(factors: Sequence[Any], arithmetic: Arithmetic) -> Any:
+    """The product by halves: a complex ball is a rectangle, which each turn widens; log2 N turns keep the digits, N lose them."""
+    if len(factors) <= 1:
+        return factors[0] if factors else arithmetic.number(1)
+    middle = len(factors) // 2
+    return _product(factors[:middle], arithmetic) * _product(factors[middle:], arithmetic)
+
+
 @dataclass(frozen=True)
 class LegS(Family):
     """HiPPO-LegS (scaled Legendre), x' = A x + B u with R_n = sqrt(2n+1):
@@ -65,17 +73,12 @@ class LegS(Family):
 
     def _transfer(self, component: int, s: Any, arithmetic: Arithmetic) -> Any:
         # X_n(s) = R_n prod_{k<n} (s-k) / prod_{k=1}^{n+1} (s+k)
-        value = arithmetic.sqrt(arithmetic.number(2 * component + 1)) / (s + 1)
-        for k in range(component):
-            value = value * (s - k) / (s + (k + 2))
-        return value
+        ratios = [(s - k) / (s + (k + 2)) for k in range(component)]
+        return arithmetic.sqrt(arithmetic.number(2 * component + 1)) / (s + 1) * _product(ratios, arithmetic)
 
     def _inner(self, s: Any, arithmetic: Arithmetic) -> Any:
         # The Blaschke product q_N(s) = prod_{k<N} (s-k)/(s+k+1): A + B B^T = -A^T - I has the spectrum 0, ..., N-1.
-        value = arithmetic.number(1)
-        for k in range(self.N):
-            value = value * (s - k) / (s + (k + 1))
-        return value
+        return _product([(s - k) / (s + (k + 1)) for k in range(self.N)], arithmetic)
 
     def _kernel(self, component: int, time: Any, arithmetic: Arithmetic) -> Any:
         return self._basis(component, time, arithmetic) * self._measure(time, arithmetic)
