@@ -31,6 +31,7 @@ from hippo_theory.duality import (
     semiseparable_rank,
     softmax_ranks,
 )
+from hippo_theory.duality.exact_matrices import exact_rank, fractions
 from hippo_theory.errors import InputError
 
 EPS = np.finfo(float).eps
@@ -290,7 +291,7 @@ def test_floats_are_the_binary_fractions_that_they_are():
 
 def test_products_of_integers_do_not_overflow():
     assert one_semiseparable([10] * 30)[29, 0] == 10**29
-    assert one_semiseparable(np.array([True, True]))[1, 0] == 1
+    assert type(one_semiseparable(np.array([True, True]))[1, 0]) is int
     system = TimeVaryingSystem([1, 1], np.array([[2**53 + 1], [1]], dtype=object), [[1], [1]])
     assert realized_matrix(system)[1, 0] == 2**53 + 1
     thirds = TimeVaryingSystem(np.array([Fraction(1, 3)] * 3), np.ones((3, 1), dtype=int), [[1], [1], [1]])
@@ -310,6 +311,51 @@ def test_the_zero_matrix_has_a_dual_without_width_and_a_system():
     assert system.N == 1 and not realized_matrix(system).any()
 
 
+def test_certificates_of_floats_are_multiplied_out_exactly():
+    third = Certificate(Block(0, 3, (0, 2)), np.array([[1.0, 0, 0], [0, 0, 0.1]]))
+    # u M[2:, :2] is 0.1 * 1e-320: zero in floats, and not zero.
+    assert not third.holds(np.array([[1.0, 0, 0], [1, 1, 0], [1e-320, 0, 1]]))
+    assert Certificate(Block(0, 2, (0,)), np.array([[0.5, 0]])).holds([[1, 0], [1, 1]])
+
+
+def test_one_step_one_state_and_the_matrix_of_one_entry():
+    system = TimeVaryingSystem([7], [[2]], [[3]])
+    assert realized_matrix(system).tolist() == [[6.0]] and apply_heads(system, [[5]]).tolist() == [[30.0]]
+    assert apply_chunked(system, [[5]], 4).tolist() == [[30.0]]
+    assert (least_dual([[6]]).minimum_width, semiseparable_rank([[6]]), new_columns([[6]])) == (1, 1, [0])
+    assert (least_dual([[0]]).minimum_width, semiseparable_rank([[0]]), new_columns([[0]])) == (0, 0, [])
+    assert diagonal_blocks([[0]]) == [(0, 1)] and exact_rank(fractions(np.zeros((0, 3)))) == 0
+
+
+def test_complex_systems_and_large_integers_are_computed_with_as_they_are():
+    T = 4
+    rng = np.random.default_rng(8)
+    a, B, C = rng.normal(size=T) + 1j * rng.normal(size=T), rng.normal(size=(T, 2)), rng.normal(size=(T, 2))
+    system, X = TimeVaryingSystem(a, B, C), rng.normal(size=(T, 3))
+    expected = realized_matrix(system) @ X
+    # Sums of 8 products of factors below 3, in products of up to 4 of them.
+    allowed = 16 * T * 3**T * EPS
+    assert np.abs(apply_heads(system, X) - expected).max() <= allowed
+    assert np.abs(apply_chunked(system, X, 2) - expected).max() <= allowed
+    large = 2**62
+    hidden = np.empty((2, 1), dtype=object)
+    hidden[:] = np.int64(large)  # an integer of NumPy inside an object array
+    exact = TimeVaryingSystem(np.array([1, 1], dtype=object), hidden, hidden)
+    assert realized_matrix(exact)[1, 0] == large**2
+    for x in (apply_system(exact, [large, 0])[1], apply_heads(exact, [[large], [0]])[1, 0]):
+        assert x == large**3 and type(x) is int
+
+
+def test_the_cost_of_long_sequences_is_counted_at_once():
+    T, N, P, Q = 10**12, 64, 64, 64
+    m = T // Q
+    inside, between = (
+        Q * (Q - 1) // 2 + Q * Q * (2 * N + 2 * P) - Q * P,
+        2 * (Q - 1) + 2 * Q * N + 4 * Q * N * P - N * P,
+    )
+    assert chunked_cost(T, N, P, Q).total == m * inside + (m - 1) * between + (m - 2) * (Q - 1 + 2 * N * P)
+
+
 def test_forged_certificates_are_seen():
     M = one_semiseparable([1, 1, 1])  # one new column
     true = least_dual(M).certificate
@@ -317,6 +363,10 @@ def test_forged_certificates_are_seen():
     for columns in ((0, 0), (0, 0, 0), (-3, 0), (0, 3)):
         forged = Certificate(Block(0, 3, columns), np.concatenate([true.annihilators] * len(columns)))
         assert not forged.holds(M)
+    with pytest.raises(InputError, match="exact values"):
+        Certificate(Block(0, 3, (0,)), np.array([["x"] * 3])).holds(M)
+    # Two blocks of one new column each, claimed to be one of two.
+    assert not Certificate(Block(0, 2, (0, 1)), np.eye(2, dtype=int)).holds(np.eye(2, dtype=int))
     two = least_dual([[1, 0, 0], [1, 1, 0], [0, 1, 1]]).certificate
     swapped = Certificate(Block(0, 3, two.block.new_columns[::-1]), two.annihilators[::-1])
     assert not swapped.holds([[1, 0, 0], [1, 1, 0], [0, 1, 1]])
@@ -328,6 +378,8 @@ def test_forged_certificates_are_seen():
     ("arguments", "message"),
     [
         (([1, 2], [[1], [1]], [[1]]), "one shape"),
+        (([1, 2], [[1], [1, 2]], [[1], [1]]), "`B` must be an array, got rows of different lengths"),
+        (([1, 2], np.ones((2, 0)), np.ones((2, 0))), "one shape"),
         (([1, 2, 3], [[1], [1]], [[1], [1]]), "`A` must have the shape"),
         (([1, np.nan], [[1], [1]], [[1], [1]]), "NaN"),
         ((["x", "y"], [[1], [1]], [[1], [1]]), "must hold numbers"),
@@ -347,6 +399,7 @@ def test_bad_matrices_say_why():
         ([[1, 0]], "square"),
         ([[1j]], "real"),
         (np.array([[np.nan]], object), "number"),
+        ([[1], [1, 2]], "different lengths"),
     ):
         with pytest.raises(InputError, match=message):
             least_dual(M)
@@ -391,6 +444,27 @@ def test_the_command_refuses_what_it_cannot_use(tmp_path, capsys):
         np.savez(tmp_path / "x.npz", **arrays)
         assert main(["dual", str(tmp_path / "x.npz")]) == 2
         assert message in capsys.readouterr().err
-    np.savez(tmp_path / "x.npz", M=np.eye(300))
-    assert main(["dual", str(tmp_path / "x.npz")]) == 2
-    assert "300 steps" in capsys.readouterr().err
+    # By their shapes, before anything is read: the matrix of the last but one would have 10^12 entries.
+    for arrays, message in (
+        ({"M": np.eye(300)}, "300 steps"),
+        ({"a": np.ones(10**6), "b": np.ones((10**6, 1)), "c": np.ones((10**6, 1))}, "1000000 steps"),
+        ({"a": np.ones((2, 2)), "b": np.ones((2, 2**20)), "c": np.ones((2, 2))}, "entries"),
+        ({"M": np.eye(2, dtype=np.longdouble)}, "left out: M"),
+        ({"a": np.ones(3), "b": np.ones((4, 1)), "c": np.ones((4, 1))}, "x.npz: `A` must have the shape"),
+    ):
+        np.savez(tmp_path / "x.npz", **arrays)
+        assert main(["dual", str(tmp_path / "x.npz")]) == 2
+        said = capsys.readouterr().err
+        assert message in said and said.count("\n") == 1
+
+
+def test_the_command_prints_integers_of_any_length(tmp_path, capsys):
+    # Entries of 1000 binary digits before and after the point; Python refuses to print more than 4300 digits.
+    M = np.tril(np.random.default_rng(0).normal(size=(20, 20))) * 2.0 ** np.random.default_rng(1).integers(
+        -1000, 1000, (20, 20)
+    )
+    np.savez(tmp_path / "x.npz", M=M)
+    assert main(["dual", str(tmp_path / "x.npz"), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["certificate"]["holds"] is True and answer["minimum_width"] == 10
+    assert max(len(v) for row in answer["certificate"]["annihilators"] for v in row) > 4300

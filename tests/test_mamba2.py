@@ -80,10 +80,18 @@ def test_what_is_no_layer_is_refused():
         ("conv1d.weight", (HEADS * WIDE + 2 * GROUPS * STATE, TAPS)),
         ("out_proj.weight", (MODEL, 1)),
         ("conv1d.bias", (1,)),
+        ("out_proj.bias", (MODEL + 1,)),
+        ("A_log", ()),
+        ("in_proj.weight", (0, MODEL)),
     ):
         with pytest.raises(InputError, match=name):
             read_mamba2_layer({**tensors, name: np.zeros(shape)}, groups=GROUPS)
+    for bad in (np.full(HEADS, np.nan), np.ones(HEADS) * 1j, np.array(["x"] * HEADS)):
+        with pytest.raises(InputError, match="`D` must hold finite real numbers"):
+            read_mamba2_layer({**tensors, "D": bad}, groups=GROUPS)
     layer = read_mamba2_layer(tensors, groups=GROUPS)
+    with pytest.raises(InputError, match="`epsilon` must be positive"):
+        mamba2_output(layer, np.zeros((3, MODEL)), epsilon=0)
     with pytest.raises(InputError, match="`way` must be one of"):
         mamba2_output(layer, np.zeros((3, MODEL)), way="fast")
     with pytest.raises(InputError, match="`u` must have the shape"):

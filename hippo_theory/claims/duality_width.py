@@ -24,6 +24,7 @@ from hippo_theory.duality import (
     softmax_ranks,
 )
 from hippo_theory.duality.exact_matrices import exact_rank, fractions
+from hippo_theory.duality.semiseparable import completion
 
 __all__: list[str] = []
 
@@ -152,8 +153,13 @@ class DualWidth:
     r"if $M$ has at most $w$ new columns: up to scaling of rows and columns it is a completion of rank $w$ of the lower "
     r"triangle, and the new columns are independent in each.",
     source=f"{DUALITY}, its criterion for fine masks",
-    domain="integer systems with nonzero scalar factors, (T, N) = (8, 1), (8, 3), (12, 4), fixed seeds, exact",
-    routes=("new columns of 1SS(a) * (Q K^T), by the package", "N, the rank of Q K^T by elimination"),
+    domain="if: all lower triangular 0/1 matrices up to 4 x 4, with the mask of ones; only if: integer systems "
+    "with nonzero scalar factors, (T, N) = (8, 1), (8, 3), (12, 4), fixed seeds, whose products have rank N and N new columns; "
+    "exact",
+    routes=(
+        "the width of the completion that the package constructs, multiplied out; new columns of 1SS(a) * (Q K^T)",
+        "new columns counted by ranks in Fractions; N, the rank of Q K^T by elimination",
+    ),
     relation=IDENTICAL,
     expected="CERTIFIED",
     corruptions=[{"more": 1}, {"zero": True}],
@@ -171,14 +177,25 @@ class FineMask:
     def cases(effort: str) -> Iterator[Case]:
         for T, N in ((8, 1), (8, 3), (12, 4)):
             yield {"T": T, "N": N, "factors": FineMask._factors(T, N)}
+        for size in (1, 2, 3, 4):
+            yield {"size": size}
 
-    def claimed(case: Case, *, more: int = 0, zero: bool = False) -> int:
+    def _width(M: np.ndarray) -> int:
+        """Of the package's completion if that is M on and below the diagonal."""
+        new, keys = completion(fractions(M))
+        return len(new) if bool((np.tril(M[:, new] @ keys.T) == M).all()) else -1
+
+    def claimed(case: Case, *, more: int = 0, zero: bool = False) -> int | list[int]:
+        if "size" in case:
+            return [FineMask._width(np.array(M)) + more for M in _small(case["size"])]
         a, Q, K = (np.array(case["factors"][name]) for name in "aQK")
         if zero:
             a[case["T"] // 2] = 0
         return len(new_columns(one_semiseparable(a) * (Q @ K.T))) + more
 
-    def computed(case: Case) -> int:
+    def computed(case: Case) -> int | list[int]:
+        if "size" in case:
+            return [_counted_columns(M) for M in _numbered(case["size"])]
         Q, K = (case["factors"][name] for name in "QK")
         return eliminated_rank((Q @ K.T).tolist())
 

@@ -405,8 +405,9 @@ class KeepLength:
             for j in range(1, min(case["T"] - case["n"], 12) + 1):
                 kept *= (1 + (-a * (j - ring.number(half))).exp()) ** (-decay)
             error = ring.number(factor) * (1 - kept)
-            # e^-(sum of all steps): the first n of them are about a (j - 1/2), together a n^2/2
-            return error + arb(0, (-a * min(case["n"], 5) ** 2 / 2).exp().upper())
+            # e^-(sum of all steps): the first n of them are about a (j - 1/2), together a n^2/2. Factors beyond the twelfth:
+            # twice the sum of e^(-a (j - 1/2)) over j > 12, the first of which is the same.
+            return error + arb(0, (4 * (-a * min(case["n"], 5) ** 2 / 2).exp()).upper())
 
     def computed(case: Case) -> Any:
         return _worst(case["T"], case["n"], 40, Fraction(1), "zoh")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hippo_theory.duality.exact_matrices import regular_array
 from hippo_theory.duality.semiseparable import one_semiseparable
 from hippo_theory.duality.time_varying import TimeVaryingSystem, head_sum
 from hippo_theory.errors import InputError, checked_size
@@ -58,9 +59,10 @@ def apply_heads(system: TimeVaryingSystem, X: Any) -> Array:
     `head_cost` has the exact number.
     """
     X = _inputs(system, X)
+    kind = np.result_type(system.A, system.B, system.C, X)
     total: Array | None = None
     for a, b, c in head_sum(system):
-        states = b[:, None] * X
+        states = (b[:, None] * X).astype(kind)
         for t in range(1, system.T):
             states[t] = a[t] * states[t - 1] + states[t]
         head = c[:, None] * states
@@ -143,20 +145,24 @@ def chunked_cost(T: int, N: int, P: int, chunk: int) -> Cost:
     """
     T, N, P, chunk = (checked_size(n, v) for n, v in (("T", T), ("N", N), ("P", P), ("chunk", chunk)))
     total = Cost(0, 0)
-    for start in range(0, T, chunk):
-        q = min(chunk, T - start)
-        total += Cost(q * (q - 1) // 2 + q * q * N + q * q + q * q * P, q * q * (N - 1) + q * (q - 1) * P)
-        if start > 0:
-            total += Cost(q - 1 + q * N + q * N * P, q * (N - 1) * P + q * P)
-        if start + q < T:
-            total += Cost(q - 1 + q * N + q * N * P, (q - 1) * N * P)
-            if start > 0:
-                total += Cost(q - 1 + N * P, N * P)
+    whole, rest = divmod(T, chunk)
+    last = whole + (rest > 0) - 1
+    # The first chunk, those between, which cost the same, and the last one.
+    for number, times in ((0, 1), (1, last - 1), (last, 1))[: 3 if last > 0 else 1]:
+        q = rest if number == last and rest else chunk
+        cost = Cost(q * (q - 1) // 2 + q * q * N + q * q + q * q * P, q * q * (N - 1) + q * (q - 1) * P)
+        if number > 0:
+            cost += Cost(q - 1 + q * N + q * N * P, q * (N - 1) * P + q * P)
+        if number < last:
+            cost += Cost(q - 1 + q * N + q * N * P, (q - 1) * N * P)
+            if number > 0:
+                cost += Cost(q - 1 + N * P, N * P)
+        total += Cost(times * cost.multiplications, times * cost.additions)
     return total
 
 
 def _inputs(system: TimeVaryingSystem, X: Any) -> Array:
-    X = np.asarray(X)
+    X = regular_array("X", X)
     if X.ndim != 2 or len(X) != system.T:
         raise InputError(f"`X` must have the shape ({system.T}, P), got {X.shape}; give X[:, None] for one channel")
     return np.asarray(X)

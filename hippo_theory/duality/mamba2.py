@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
+from hippo_theory.duality.activations import silu, softplus
 from hippo_theory.duality.evaluation import apply_chunked
+from hippo_theory.duality.exact_matrices import regular_array
 from hippo_theory.duality.time_varying import TimeVaryingSystem, apply_system, realized_matrix
 from hippo_theory.errors import InputError, checked_size
 
@@ -20,6 +21,7 @@ Array = NDArray[Any]
 
 _NAMES = ("in_proj.weight", "conv1d.weight", "dt_bias", "A_log", "D", "norm.weight", "out_proj.weight")
 _OPTIONAL = ("in_proj.bias", "conv1d.bias", "out_proj.bias")
+_AXES = {"in_proj.weight": 2, "conv1d.weight": 3, "out_proj.weight": 2}  # the others have one
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +92,11 @@ def read_mamba2_layer(tensors: Mapping[str, Any], prefix: str = "", *, groups: i
     if missing:
         raise InputError(f"no Mamba-2 layer under {prefix!r}: {', '.join(missing)} is not there; give another `prefix`")
     names = [*_NAMES, *(name for name in _OPTIONAL if prefix + name in tensors)]
-    found = {name: _float64(tensors[prefix + name]) for name in names}
+    found = {name: _float64(prefix + name, tensors[prefix + name]) for name in names}
+    for name, array in found.items():
+        axes = _AXES.get(name, 1)
+        if array.ndim != axes or array.size == 0:
+            raise InputError(f"`{prefix}{name}` must have {axes} axes, none of length 0, got the shape {array.shape}")
     heads, convolved = len(found["A_log"]), len(found["conv1d.weight"])
     channels = len(found["in_proj.weight"]) - convolved - heads
     state, rest = divmod(convolved - channels, 2 * groups)
@@ -110,27 +116,33 @@ def read_mamba2_layer(tensors: Mapping[str, Any], prefix: str = "", *, groups: i
     for name, shape in wanted.items():
         if name in found and found[name].shape != shape:
             raise InputError(f"`{prefix}{name}` must have the shape {shape} beside the others, got {found[name].shape}")
-    for name, axes, at, size in (
-        ("in_proj.weight", 2, 0, channels + convolved + heads),
-        ("conv1d.weight", 3, 1, 1),
-        ("out_proj.weight", 2, 1, channels),
-    ):
-        if found[name].ndim != axes or found[name].shape[at] != size:
+    for name, at, size in (("conv1d.weight", 1, 1), ("out_proj.weight", 1, channels)):
+        if found[name].shape[at] != size:
             raise InputError(
-                f"`{prefix}{name}` must have {axes} axes, axis {at} of length {size}, got the shape {found[name].shape}"
+                f"`{prefix}{name}` must have its axis {at} of length {size}, got the shape {found[name].shape}"
             )
+    if "out_proj.bias" in found and found["out_proj.bias"].shape != found["out_proj.weight"].shape[:1]:
+        raise InputError(
+            f"`{prefix}out_proj.bias` must have the shape {found['out_proj.weight'].shape[:1]}, "
+            f"got {found['out_proj.bias'].shape}"
+        )
     return Mamba2Layer(found, groups, channels, state)
 
 
-def _float64(tensor: Any) -> Array:
+def _float64(name: str, tensor: Any) -> Array:
     """A tensor of torch has these methods; NumPy itself reads neither bfloat16 nor what is on a GPU or has a gradient."""
     if hasattr(tensor, "detach"):
         tensor = tensor.detach().cpu().double().numpy()
-    return np.asarray(tensor, dtype=np.float64)
-
-
-def _silu(z: Array) -> Array:
-    return np.asarray(z * expit(z))
+    array = regular_array(name, tensor)
+    try:
+        real = array.dtype.kind != "c" and array.astype(np.float64)
+    except (TypeError, ValueError):
+        real = False
+    if real is False or not np.isfinite(real).all():
+        raise InputError(
+            f"`{name}` must hold finite real numbers, got dtype {array.dtype}; give the layer's own tensor"
+        )
+    return real
 
 
 def _projected(layer: Mamba2Layer, u: Any) -> tuple[Array, Array, Array]:
@@ -145,7 +157,7 @@ def _projected(layer: Mamba2Layer, u: Any) -> tuple[Array, Array, Array]:
     taps = weights["conv1d.weight"][:, 0]
     padded = np.concatenate([np.zeros((taps.shape[1] - 1, convolved)), mixed])
     summed = sum(padded[k : k + len(u)] * taps[:, k] for k in range(taps.shape[1])) + weights.get("conv1d.bias", 0.0)
-    return gate, _silu(np.asarray(summed)), dt
+    return gate, silu(np.asarray(summed)), dt
 
 
 def mamba2_heads(layer: Mamba2Layer, u: Any) -> list[Mamba2Head]:
@@ -164,7 +176,7 @@ def mamba2_heads(layer: Mamba2Layer, u: Any) -> list[Mamba2Head]:
     _, mixed, dt = _projected(layer, u)
     weights, wide = layer.tensors, layer.channels // layer.heads
     x, B, C = np.split(mixed, [layer.channels, layer.channels + layer.groups * layer.N], axis=1)
-    steps = np.logaddexp(0.0, dt + weights["dt_bias"])
+    steps = softplus(dt + weights["dt_bias"])
     heads = []
     for head in range(layer.heads):
         group = head * layer.groups // layer.heads
@@ -197,13 +209,17 @@ def mamba2_output(layer: Mamba2Layer, u: Any, *, way: str = "recurrence", epsilo
     Raises
     ------
     InputError
-        Another way, or an input of another width.
+        Another way, an input of another width, or an epsilon that is not positive.
     """
+    if not 0 < epsilon < np.inf:
+        raise InputError(
+            f"`epsilon` must be positive and finite, got {epsilon!r}; the layers of Hugging Face have 1e-5"
+        )
     if way not in _WAYS:
         raise InputError(f"`way` must be one of {', '.join(_WAYS)}, got {way!r}")
     gate, _, _ = _projected(layer, u)
     mixed = [_WAYS[way](head.system, head.inputs) + head.skip * head.inputs for head in mamba2_heads(layer, u)]
-    y = np.concatenate(mixed, axis=1) * _silu(gate)
+    y = np.concatenate(mixed, axis=1) * silu(gate)
     grouped = y.reshape(len(y), layer.groups, -1)
     grouped = grouped / np.sqrt(np.mean(grouped * grouped, axis=2, keepdims=True) + epsilon)
     y = grouped.reshape(y.shape) * layer.tensors["norm.weight"]

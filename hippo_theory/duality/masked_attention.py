@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hippo_theory.duality.exact_matrices import fractions, lower_triangular, solution
-from hippo_theory.duality.semiseparable import diagonal_blocks, one_semiseparable
+from hippo_theory.duality.exact_matrices import fractions, lower_triangular, product, solution
+from hippo_theory.duality.semiseparable import completion, diagonal_blocks, one_semiseparable
 from hippo_theory.duality.time_varying import TimeVaryingSystem
 
 __all__ = ["Block", "Certificate", "Dual", "MaskedAttention", "attention_matrix", "least_dual", "scalar_system"]
@@ -76,7 +76,10 @@ class Certificate:
     annihilators: Array
 
     def holds(self, M: Any) -> bool:
-        """Whether every completion of the block has rank at least the number of its new columns, by multiplication."""
+        """Whether every completion of the block has rank at least the number of its new columns, by multiplication.
+
+        Floats in the annihilators, too, are taken as the binary fractions that they are: nothing is rounded.
+        """
         exact, start, stop = lower_triangular(M), self.block.start, self.block.stop
         if not 0 <= start < stop <= len(exact):
             return False
@@ -84,11 +87,12 @@ class Certificate:
         # A column named twice would count twice.
         if any(not s < t for s, t in pairwise((start - 1, *self.block.new_columns, stop))):
             return False
-        if self.annihilators.shape != (len(self.block.new_columns), len(block)):
+        vectors = fractions(self.annihilators)
+        if vectors.shape != (len(self.block.new_columns), len(block)):
             return False
         for place, column in enumerate(self.block.new_columns):
-            t, u = column - start, self.annihilators[place]
-            products = u[t:] @ block[t:, : t + 1]
+            t, u = column - start, vectors[place]
+            products = product(u[None, t:], block[t:, : t + 1])[0]
             if np.any(u[:t] != 0) or np.any(products[:t] != 0) or products[t] == 0:
                 return False
         # Below a cut nothing remains: inside the block the mask of any dual has no zero.
@@ -173,7 +177,7 @@ def least_dual(M: Any) -> Dual:
     """
     exact = lower_triangular(M)
     T = len(exact)
-    parts = [(start, stop, *_completed(exact[start:stop, start:stop])) for start, stop in diagonal_blocks(exact)]
+    parts = [(start, stop, *completion(exact[start:stop, start:stop])) for start, stop in diagonal_blocks(exact)]
     blocks = tuple(Block(start, stop, tuple(start + t for t in new)) for start, stop, new, _ in parts)
     width = max(len(block.new_columns) for block in blocks)
     a, Q, K = (fractions(np.zeros(shape, dtype=int)) for shape in (T, (T, width), (T, width)))
@@ -186,27 +190,14 @@ def least_dual(M: Any) -> Dual:
     return Dual(width, blocks, MaskedAttention(a, Q, K), _certificate(exact, widest))
 
 
-def _completed(block: Array) -> tuple[list[int], Array]:
-    """New columns of a block, and every column as a combination of these: block = tril(new columns @ keys^T)."""
-    new: list[int] = []
-    keys = fractions(np.zeros((len(block), len(block)), dtype=int))
-    for t in range(len(block)):
-        combination = solution(block[t:, :t], block[t:, t])
-        if combination is None:
-            keys[t, len(new)] = Fraction(1)
-            new.append(t)
-        else:
-            keys[t] = combination @ keys[:t] if t else keys[t]
-    return new, keys[:, : len(new)]
-
-
 def _certificate(exact: Array, block: Block) -> Certificate:
     inner = exact[block.start : block.stop, block.start : block.stop]
     annihilators = fractions(np.zeros((len(block.new_columns), len(inner)), dtype=int))
     for place, column in enumerate(block.new_columns):
         t = column - block.start
-        wanted = fractions([0] * t + [1])
-        found = solution(inner[t:, : t + 1].T, wanted)
+        # What vanishes on the new columns before t vanishes on all columns before it.
+        spanning = [s - block.start for s in block.new_columns[: place + 1]]
+        found = solution(inner[t:, spanning].T, fractions([0] * place + [1]))
         assert found is not None, "a new column has an annihilator"
         annihilators[place, t:] = found
     return Certificate(block, annihilators)

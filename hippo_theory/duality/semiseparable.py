@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hippo_theory.duality.exact_matrices import exact_rank, finite_numbers, lower_triangular, solution
+from hippo_theory.duality.exact_matrices import exact_rank, finite_numbers, fractions, lower_triangular, solution
 from hippo_theory.errors import InputError
 
-__all__ = ["diagonal_blocks", "new_columns", "one_semiseparable", "semiseparable_rank"]
+__all__ = ["completion", "diagonal_blocks", "new_columns", "one_semiseparable", "semiseparable_rank"]
 
 Array = NDArray[Any]
 
@@ -73,7 +74,9 @@ def semiseparable_rank(M: Any) -> int:
     Source: the SSD paper (arXiv:2405.21060), definition 3.1.
     """
     exact = lower_triangular(M)
-    return max(exact_rank(exact[t:, : t + 1]) for t in range(len(exact)))
+    new, _ = completion(exact)
+    # The new columns up to t span the corner: see `completion`.
+    return max(exact_rank(exact[t:, [s for s in new if s <= t]]) for t in range(len(exact)))
 
 
 def diagonal_blocks(M: Any) -> list[tuple[int, int]]:
@@ -102,5 +105,23 @@ def new_columns(M: Any) -> list[int]:
     -----
     Source: structured state-space duality (arXiv:2510.04944).
     """
-    exact = lower_triangular(M)
-    return [t for t in range(len(exact)) if solution(exact[t:, :t], exact[t:, t]) is None]
+    return completion(lower_triangular(M))[0]
+
+
+def completion(exact: Array) -> tuple[list[int], Array]:
+    """New columns of a lower triangular matrix of Fractions, and keys: M = tril(M[:, new] @ keys^T).
+
+    A column that is not new is, from its own row on, a combination of earlier ones, and so of earlier new ones. In the rows
+    from t on the new columns before t therefore span all columns before t, and only these are eliminated with.
+    """
+    T = len(exact)
+    new: list[int] = []
+    keys = fractions(np.zeros((T, T), dtype=int))
+    for t in range(T):
+        combination = solution(exact[t:, new], exact[t:, t])
+        if combination is None:
+            new.append(t)
+            keys[t, len(new) - 1] = Fraction(1)
+        else:
+            keys[t, : len(new)] = combination
+    return new, keys[:, : len(new)]

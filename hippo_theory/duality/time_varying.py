@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hippo_theory.duality.exact_matrices import finite_numbers, fractions
+from hippo_theory.duality.exact_matrices import finite_numbers, fractions, regular_array
 from hippo_theory.errors import InputError
 
 __all__ = ["TimeVaryingSystem", "apply_system", "exact_system", "head_sum", "realized_matrix"]
@@ -52,7 +52,7 @@ class TimeVaryingSystem:
 
     def __post_init__(self) -> None:
         given = {
-            name: np.array(getattr(self, name)) for name in ("A", "B", "C")
+            name: np.array(regular_array(name, getattr(self, name))) for name in ("A", "B", "C")
         }  # copies: what was given stays writable
         exact = any(array.dtype.kind == "O" for array in given.values())
         for name, array in given.items():
@@ -127,7 +127,7 @@ def apply_system(system: TimeVaryingSystem, x: Any) -> Array:
     InputError
         If the input has not T rows.
     """
-    x = np.asarray(x)
+    x = regular_array("x", x)
     if x.ndim not in (1, 2) or len(x) != system.T:
         raise InputError(f"`x` must have the shape ({system.T},) or ({system.T}, P), got {x.shape}")
     columns = x.reshape(system.T, -1)

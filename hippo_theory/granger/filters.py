@@ -101,6 +101,12 @@ def steady_filter(A: Any, C: Any, process_noise: Any, measurement_noise: Any) ->
     prior = (prior + prior.T) / 2
     gain = solve(C @ prior @ C.T + R, C @ prior, assume_a="pos").T
     kept = np.eye(len(A)) - gain @ C
+    # A double eigenvalue on the unit circle is found within the root of eps only.
+    if np.abs(np.linalg.eigvals(kept @ A)).max() >= 1 - np.sqrt(np.finfo(np.float64).eps):
+        raise InputError(
+            "no steady filter: the error of the best one does not decay; every state on or outside the unit circle must be "
+            "seen through C, and driven by noise"
+        )
     # Joseph's form: symmetric and positive whatever the rounding.
     posterior = kept @ prior @ kept.T + gain @ R @ gain.T
     return SteadyFilter(gain, prior, (posterior + posterior.T) / 2)

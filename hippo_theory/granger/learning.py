@@ -91,7 +91,11 @@ class LearningRates:
     def __post_init__(self) -> None:
         for name in ("client", "message", "server"):
             value = getattr(self, name)
-            if not 0 <= value < float("inf"):
+            try:
+                fits = bool(0 <= value < float("inf"))
+            except TypeError:
+                fits = False
+            if not fits:
                 raise InputError(f"the learning rate `{name}` must be zero or positive and finite, got {value!r}")
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hippo_theory.duality.exact_matrices import fractions, regular_array
 from hippo_theory.errors import InputError, checked_size
 
 __all__ = ["Client", "JointSystem", "Recording", "example_system", "joint_system", "simulate"]
@@ -28,13 +29,18 @@ Array = NDArray[Any]
 
 def matrix(name: str, value: Any, shape: tuple[int | None, int | None]) -> Array:
     """A read-only matrix of float64, or of exact numbers where exact numbers were given; `InputError` if it does not fit."""
-    array = np.array(value)
+    array = np.array(regular_array(name, value))
     if array.dtype.kind in "biuf":
         array = array.astype(np.float64)
         if not np.isfinite(array).all():
             raise InputError(f"`{name}` holds NaN or infinity; give finite numbers")
-    elif array.dtype.kind != "O":
-        raise InputError(f"`{name}` must hold real numbers, got dtype {array.dtype}")
+    elif array.dtype.kind == "O":
+        try:
+            array = fractions(array)
+        except InputError as error:
+            raise InputError(f"`{name}`: {error}") from None
+    else:
+        raise InputError(f"`{name}` must hold real numbers, got dtype {array.dtype}; give floats or Fractions")
     fits = array.ndim == 2 and all(want in (None, have) for want, have in zip(shape, array.shape, strict=True))
     if not fits or 0 in array.shape:
         words = " x ".join("any" if want is None else str(want) for want in shape)

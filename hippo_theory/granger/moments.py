@@ -172,7 +172,7 @@ def client_moments(
     InputError
         If there is no such client, or the variance is negative.
     """
-    if client not in range(len(system.clients)):
+    if isinstance(client, bool) or not hasattr(client, "__index__") or client not in range(len(system.clients)):
         raise InputError(f"`client` must be one of 0, ..., {len(system.clients) - 1}, got {client!r}")
     if not 0 <= state_noise < np.inf:
         raise InputError(f"`state_noise` must be a variance, zero or positive and finite, got {state_noise!r}")

@@ -41,15 +41,22 @@ __all__ = [
 Array = NDArray[Any]
 
 
+def _float(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"`{name}` must be a number, got {value!r}") from None
+
+
 def _positive(name: str, value: Any, least: float = 0.0, strict: bool = True) -> float:
-    number = float(value)
+    number = _float(name, value)
     if not (least < number if strict else least <= number) or not math.isfinite(number):
         raise InputError(f"`{name}` must be finite and {'above' if strict else 'at least'} {least:g}, got {value!r}")
     return number
 
 
 def _probability(name: str, value: Any) -> float:
-    number = float(value)
+    number = _float(name, value)
     if not 0 < number < 1:
         raise InputError(f"`{name}` must be a probability between 0 and 1, got {value!r}")
     return number
@@ -124,13 +131,20 @@ def gaussian_delta(epsilon: Any, sigma: Any, sensitivity: Any = 1) -> float:
         root = ring.sqrt(ring.number(2))
         return (arb((shift - half) / root).erfc() - ring.exp(ring.number(eps)) * arb((shift + half) / root).erfc()) / 2
 
-    return float(certified(curve, 17, guard_bits=64, strict=True))
+    found = float(certified(curve, 17, guard_bits=64, strict=True))
+    return found if found >= 1e-300 else 0.0
 
 
 def gaussian_epsilon(delta: Any, sigma: Any, sensitivity: Any = 1) -> float:
     """The least epsilon for which the Gaussian mechanism is (epsilon, delta)-private: the root of the exact curve.
 
-    Observed to 1e-12 of epsilon (a bracketed root); 0 where delta is at least the total variation.
+    Observed to 1e-12 of epsilon (a bracketed root), less where epsilon is below 1e-3: it tends to 0 as delta nears the total
+    variation 2 Phi(Delta/(2 sigma)) - 1, and is 0 from there on, whose rounding then counts.
+
+    Raises
+    ------
+    InputError
+        For numbers out of range, or a sigma below 1e-5 of the sensitivity.
 
     Examples
     --------
@@ -139,9 +153,9 @@ def gaussian_epsilon(delta: Any, sigma: Any, sensitivity: Any = 1) -> float:
     True
     """
     delta, scale = _probability("delta", delta), _positive("sigma", sigma) / _positive("sensitivity", sensitivity)
-    if not scale > 1e-150:
+    if scale < 1e-5:
         raise InputError(
-            f"`sigma` must exceed 1e-150 times `sensitivity`, got {sigma!r}; there is no privacy in so little noise"
+            f"`sigma` must be at least 1e-5 times `sensitivity`, got {sigma!r}; there is no privacy in so little noise"
         )
     if gaussian_delta(0, scale) <= delta:
         return 0.0

@@ -3,6 +3,7 @@
 Statements about the paper (arXiv:2506.11891) are our formulation, derived here where no text says otherwise.
 """
 
+from hippo_theory.duality.activations import inverse_softplus, sigmoid, silu, softplus
 from hippo_theory.selectivity.haar import (
     haar_block_bound,
     haar_block_system,
@@ -58,11 +59,7 @@ from hippo_theory.selectivity.recurrence import (
     channel_states,
     channel_steps,
     gain,
-    inverse_softplus,
     selective_system,
-    sigmoid,
-    silu,
-    softplus,
     state_sensitivities,
 )
 

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from hippo_theory.arithmetic import FLOAT64, Arithmetic
 from hippo_theory.duality import TimeVaryingSystem
+from hippo_theory.duality.activations import inverse_softplus, sigmoid, softplus
 from hippo_theory.errors import InputError, checked_size
 from hippo_theory.selectivity.memory import edge_bounds, falling_steps
-from hippo_theory.selectivity.recurrence import inverse_softplus, require_positive, selective_system, sigmoid, softplus
+from hippo_theory.selectivity.recurrence import require_positive, selective_system
 
 __all__ = [
     "haar_block_bound",
@@ -79,7 +80,7 @@ def window_error_bound(sharpness: Any = 40, rate: Any = 1, arithmetic: Arithmeti
 
     Derivation. After `start` the steps sum to at most e^(-a/2)/(1 - e^-a), which is what later inputs lose; an input
     before it is multiplied by e^(-lambda Delta_start) <= e^(-lambda a/2) at least once. A Haar coefficient takes three such
-    states with weights 1, -2, 1: at most 4 times this bound.
+    states with weights 1, -2, 1: at most 4 times this bound. In float64 roundings come on top: at most 2 T eps times the sum.
 
     Examples
     --------
@@ -241,7 +242,8 @@ def haar_block_bound(
 ) -> tuple[Any, Any]:
     """(on, off): the error of `haar_block_system` is at most on * sum abs(f) on the support + off * sum abs(f) off it.
 
-    With eta = `step_feature_error`, kappa = 2 abs(z + M) eta, and S = (right - left - 1) delta e^kappa + (T - right + 1)
+    In float64 roundings come on top, of the order of M eps: steps are made from numbers of that size. With eta =
+    `step_feature_error`, kappa = 2 abs(z + M) eta, and S = (right - left - 1) delta e^kappa + (T - right + 1)
     e^(kappa - M), which bounds the sum of the steps after any time of the support,
 
         on = max(e^kappa - 1, 1 - e^(-kappa - lambda S)) (1 + 4 eta) + 4 eta,    off = 4 eta e^(kappa - M) / delta.

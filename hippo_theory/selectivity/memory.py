@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 
 from hippo_theory.arithmetic import FLOAT64, Arithmetic
 from hippo_theory.duality import TimeVaryingSystem
+from hippo_theory.duality.activations import inverse_softplus, softplus
 from hippo_theory.duality.exact_matrices import fractions, solution
 from hippo_theory.errors import InputError, checked_size
 from hippo_theory.selectivity.recurrence import (
     Rule,
-    inverse_softplus,
     numbers,
     require_positive,
     selective_system,
-    softplus,
 )
 
 __all__ = [
@@ -210,7 +209,9 @@ def keep_error_bound(sharpness: Any = 40, rate: Any = 1, rule: Rule = "zoh", ari
         raise InputError(f"`rule` must be 'zoh' or 'euler', got {rule!r}")
     cube = past**3
     largest = 3 * a / arithmetic.number(2)
-    before = past * ((largest + arithmetic.exp(-largest)) / (1 - cube) + a * cube / (1 - cube) ** 2)
+    # 1 - q^3 without cancellation, see `edge_bounds`.
+    missing = -np.expm1(-(decay * largest)) if arithmetic is FLOAT64 else 1 - cube
+    before = past * ((largest + arithmetic.exp(-largest)) / missing + a * cube / missing**2)
     return decay * later + 2 / a * (later + before)
 
 
@@ -232,7 +233,8 @@ def lti_recall_states(T: int, n: int, *, positive: bool = False) -> int:
 
     Notes
     -----
-    Exact recall of real numbers; decoding from a finite alphabet may need less. A selective system needs one state.
+    Exact recall of real numbers by y = c^T h; decoding from a finite alphabet may need less. Where the output is the real part
+    of n complex modes (S4D), N = 2 n: they and their conjugates. A selective system needs one state.
     """
     T, n = _position(T, n)
     return T if positive else max(n, T - n + 1)

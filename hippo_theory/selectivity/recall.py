@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hippo_theory.duality import TimeVaryingSystem, apply_system
+from hippo_theory.duality.activations import silu
 from hippo_theory.errors import InputError, checked_size
-from hippo_theory.selectivity.recurrence import require_positive, selective_system, silu
+from hippo_theory.selectivity.recurrence import require_positive, selective_system
 
 __all__ = [
     "Codes",
