@@ -61,9 +61,24 @@ def strange(point: Point) -> Any:
     return {"a": [1, 2]}
 
 
-def power(point: Point) -> dict[str, Any]:
-    """Costs N^2 microseconds times the number of the kind."""
-    time.sleep(1e-6 * point["N"] ** 2 * (2 if point["kind"] == "double" else 1))
+def interrupted(point: Point) -> dict[str, Any]:
+    if point["x"] == 8:
+        raise KeyboardInterrupt
+    return {}
+
+
+def is_not_ready() -> bool:
+    raise ImportError("cannot allocate memory")
+
+
+def trouble(point: Point) -> dict[str, Any]:
+    """Only one point is well."""
+    if point["x"] == 0:
+        time.sleep(60)
+    if point["x"] == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if point["x"] > 1:
+        raise ValueError("no")
     return {}
 
 

@@ -20,16 +20,14 @@ from helpers import ROOT
 
 from hippo_theory.arithmetic import balls
 from hippo_theory.cli import main
-from hippo_theory.decompositions import DiagonalRestriction, FullSystem
 from hippo_theory.discretizations import discretize_dense
 from hippo_theory.errors import InputError
 from hippo_theory.families import LegS
 from hippo_theory.figures.studies import every_sense, precision_needed, size_and_step, write_study_figure
-from hippo_theory.norms import distance
-from hippo_theory.sweeps import STUDIES, CostModel, grid, make_point, read_records, read_study, studies
+from hippo_theory.sweeps import STUDIES, grid, make_point, read_records, read_study, studies
 from hippo_theory.sweeps.costs import read_costs
-from hippo_theory.sweeps.large import l2_by_lags, l2_by_mirror_images
-from hippo_theory.sweeps.planning import pilot_points
+from hippo_theory.sweeps.evaluation import Outcome
+from hippo_theory.sweeps.planning import plan_from
 
 COMMITTED = {name: ROOT / "figures" / "studies" / name / f"{name}.toml" for name in ("convergence", "map", "precision")}
 
@@ -46,34 +44,7 @@ def interval(found: Any) -> tuple[float, float]:
     return float(error - radius), float(error + radius)
 
 
-# --- L2 beyond the sums over pairs of poles ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("N", "component"), [(2, 0), (3, 1), (8, 0), (9, 4), (40, 5), (65, 0)])
-def test_mirror_images_agree_with_the_sum_over_pairs(N, component):
-    legs = LegS(N)
-    pairs = distance(FullSystem(legs), DiagonalRestriction(legs), norm="l2", component=component, digits=15)
-    images = l2_by_mirror_images(legs, component, 15)
-    with balls(128).work():
-        assert images.overlaps(pairs)
-        assert images.rad() <= arb("1e-15") * images
-
-
-def test_mirror_images_refuse_the_last_component():
-    with pytest.raises(InputError, match="at most N-2 = 6"):
-        l2_by_mirror_images(LegS(8), 7, 10)
-
-
-@pytest.mark.parametrize("method", ["zoh", "sampled"])
-@pytest.mark.parametrize(("N", "component", "step"), [(64, 0, "0.01"), (33, 2, "0.1")])
-def test_lags_agree_with_the_sum_over_pairs(method, N, component, step):
-    legs = LegS(N)
-    options: Any = {"norm": "l2", "component": component, "method": method, "step": step, "digits": 15}
-    pairs = distance(FullSystem(legs), DiagonalRestriction(legs), **options)
-    lags = l2_by_lags(legs, component, method, Fraction(step))
-    with balls(128).work():
-        assert lags.overlaps(pairs)
-        assert lags.rad() <= arb("1e-8") * lags
+# --- where the route of an L2 distance changes -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -248,27 +219,32 @@ def test_committed_results_are_complete_and_the_cheap_ones_come_out_again(name):
     records = {record.key: record for record in read_records(study.store)}
     assert set(records) == {study.study.key(point) for point in study.points}
     assert all(record.failure is None and record.version == study.study.version for record in records.values())
-    for record in list(records.values())[::7]:
-        if record.point["N"] <= 64 and record.point.as_dict().get("formula") != "kernel-matrix-exponential":
-            assert study.study.evaluate(record.point) == record.result, str(record.point)
+    costs = read_costs(study.store)
+    cheap = [record for record in records.values() if costs[record.key].processor_seconds < 0.01]
+    assert len(cheap) > len(records) / 4
+    for record in cheap:
+        assert study.study.evaluate(record.point) == record.result, f"{record.point}: raise the version of the study"
 
 
 @pytest.mark.parametrize("name", list(COMMITTED))
 def test_a_pilot_of_half_a_minute_predicts_the_committed_studies(name):
-    """Within 30 %: the processor time, and the memory of a worker."""
+    """Within 30 %: the processor time, and the memory of a worker, from the recorded costs of the points it measures."""
     study = read_study(COMMITTED[name])
     found = read_costs(study.store)
     costs = {point: found[study.study.key(point)] for point in study.points}
-    chosen = pilot_points(study.points, lambda point: costs[point].processor_seconds, 30.0)
-    assert len(chosen) < 0.6 * len(study.points)
-    model = CostModel.fit(chosen, [costs[point].processor_seconds for point in chosen], like=study.points)
+
+    def measure(point: Any, allowed: float | None) -> Outcome | None:
+        cost = costs[point]
+        if allowed is not None and cost.seconds > allowed:
+            return None
+        return Outcome(None, None, cost.seconds, cost.processor_seconds, cost.peak_bytes, cost.start_bytes)
+
+    plan = plan_from(study.points, measure, 4, 30.0)
     total = sum(cost.processor_seconds for cost in costs.values())
-    predicted = sum(costs[point].processor_seconds if point in chosen else model.cost(point) for point in study.points)
-    assert abs(predicted / total - 1) <= 0.3, predicted / total
-    base = min(costs[point].peak_bytes for point in chosen)
-    memory = CostModel.fit(chosen, [max(costs[p].peak_bytes - base, 2**20) for p in chosen], like=study.points)
-    largest = base + max(memory.cost(point) for point in study.points)
-    assert abs(largest / max(cost.peak_bytes for cost in costs.values()) - 1) <= 0.3
+    assert plan.pilot_points < 0.6 * len(study.points) or total < 30.0
+    assert abs(plan.processor_seconds / total - 1) <= 0.3, plan.processor_seconds / total
+    largest = max(cost.peak_bytes for cost in costs.values())
+    assert abs(plan.worker_bytes / largest - 1) <= 0.3, plan.worker_bytes / largest
 
 
 def test_the_figure_of_every_sense_shows_what_theory_says():
@@ -387,6 +363,9 @@ def test_a_failing_point_is_shown_and_the_answer_is_no(tmp_path, capsys):
     (["--parquet", "table.csv"], "--parquet must end in .parquet"),
     (["--store", "missing/store.jsonl"], "there is no folder"),
     (["--workers", "0"], "at least 1"),
+    (["--plan", "--scheduler", "local:2"], "--plan measures on this machine and stores nothing"),
+    (["--plan", "--parquet", "x.parquet"], "--plan measures on this machine and stores nothing"),
+    (["--memory-limit", "50MB", "--workers", "1"], "worker processes end before they compute anything"),
 ])  # fmt: skip
 def test_wrong_options_are_one_clear_line(tmp_path, capsys, monkeypatch, options, message):
     from hippo_theory.sweeps import executors

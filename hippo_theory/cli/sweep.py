@@ -37,7 +37,8 @@ def sweep(
 ) -> Answer:
     """Run a study over many points; the same command goes on where it was stopped, or killed.
 
-    Finished points are in the store, a text file with one JSON line for each.
+    Finished points are in the store, a text file with one JSON line for each. A study file holds at least three lines, here
+    for three points of the study `distance` (the other one is `precision`): study = "distance", [[grid]], N = [64, 128, 256].
 
     Example: hippo sweep figures/studies/map/map.toml --workers 8
 
@@ -64,7 +65,7 @@ def sweep(
     plan : bool
         Measure a few points and predict time and memory of the whole study; nothing is stored.
     pilot : decimal
-        Seconds of processor time for the points that --plan measures.
+        Seconds of processor time for the points that --plan measures; at most as long again for those that take most memory.
     json : bool
         Print one JSON object.
     """
@@ -75,12 +76,14 @@ def sweep(
     path = study.store if store is None else store
     if not path.parent.is_dir():
         raise InputError(f"there is no folder {path.parent} for the store {path}; make it first")
-    if scheduler is not None and workers is not None and not plan:
+    if scheduler is not None and workers is not None:
         raise InputError("--workers belongs to local processes; a Dask cluster has its own, --scheduler local:8 has 8")
     if parquet is not None:
         arguments.writable_file(parquet, (".parquet",), "--parquet")
+    if plan and (scheduler is not None or parquet is not None):
+        raise InputError("--plan measures on this machine and stores nothing; leave out --scheduler and --parquet")
     if plan:
-        return _planned(study, path, workers, float(pilot))
+        return _planned(study, path, workers, limit, float(pilot))
     options: dict[str, Any] = {"retry": retry, "keep_going": keep_going, "in_flight": in_flight}
     with progress_bar("") as bar:
         show = _Watch(bar)
@@ -151,7 +154,7 @@ def _shown(point: dict[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in point.items() if value is not None)
 
 
-def _planned(study: StudyFile, path: Path, workers: int | None, seconds: float) -> Answer:
+def _planned(study: StudyFile, path: Path, workers: int | None, limit: int | None, seconds: float) -> Answer:
     from hippo_theory.sweeps import plan_sweep, read_records
     from hippo_theory.sweeps.executors import processor_count
 
@@ -161,7 +164,9 @@ def _planned(study: StudyFile, path: Path, workers: int | None, seconds: float) 
     count = processor_count() if workers is None else workers
     with progress_bar("") as bar:
         show = _Watch(bar)
-        plan = plan_sweep(study.study, study.points, workers=count, seconds=seconds, progress=show.pilot)
+        plan = plan_sweep(
+            study.study, study.points, workers=count, seconds=seconds, memory_limit=limit, progress=show.pilot
+        )
     data = {
         "study": study.name,
         "points": plan.points,
@@ -213,9 +218,13 @@ class _Watch:
 
     def __init__(self, show: Bar) -> None:
         self.show = show
+        self.is_first = True
 
     def __call__(self, state: Progress) -> None:
         left = "" if state.seconds_left is None else f"about {_duration(state.seconds_left)} left"
+        if state.seconds_left is None and self.is_first:
+            left = "waiting for the first point"
+        self.is_first = False
         failed = f"{state.failed} failed" if state.failed else ""
         words = ", ".join(word for word in (left, failed) if word)
         self.show(words, state.done + state.failed, state.total)

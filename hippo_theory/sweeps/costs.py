@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -149,11 +149,12 @@ def _fit(x: Any, y: Any, weights: Any, slopes: Any, pull: float) -> tuple[float,
 
 @dataclass(frozen=True)
 class Cost:
-    """What a point cost: seconds that went by, processor seconds, and bytes at the peak."""
+    """What a point cost: seconds that went by, processor seconds, and bytes at the peak and before the point."""
 
     seconds: float
     processor_seconds: float
     peak_bytes: int
+    start_bytes: int = 0
 
 
 def costs_path(store: Path) -> Path:
@@ -176,7 +177,10 @@ def read_costs(store: str | os.PathLike[str]) -> dict[str, Cost]:
         try:
             content = json.loads(line)
             found[content["key"]] = Cost(
-                float(content["seconds"]), float(content["processor_seconds"]), int(content["peak_bytes"])
+                float(content["seconds"]),
+                float(content["processor_seconds"]),
+                int(content["peak_bytes"]),
+                int(content.get("start_bytes", 0)),
             )
         except (ValueError, KeyError, TypeError):
             continue
@@ -189,12 +193,7 @@ class CostFile:
     def __init__(self, store: Path) -> None:
         self.path = costs_path(store)
         self.earlier = read_costs(store)
-        try:
-            self._file = self.path.open("ab", buffering=0)
-            if self._file.tell():
-                self._file.write(b"\n")  # after a half-written last line; empty lines mean nothing
-        except OSError as error:
-            raise self._refused(error) from error
+        self._file: BinaryIO | None = None  # opened when there is something to write
 
     def __enter__(self) -> CostFile:
         return self
@@ -202,7 +201,8 @@ class CostFile:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def append(self, outcomes: Iterable[tuple[str, Outcome]]) -> None:
         """Append a line for each key and outcome; they are not flushed to the disk, since nothing depends on them."""
@@ -213,12 +213,18 @@ class CostFile:
                     "seconds": round(outcome.seconds, 6),
                     "processor_seconds": round(outcome.processor_seconds, 6),
                     "peak_bytes": outcome.peak_bytes,
+                    "start_bytes": outcome.start_bytes,
                 }
             )
             + "\n"
             for key, outcome in outcomes
         )
         try:
+            if self._file is None:
+                self._file = self.path.open("a+b", buffering=0)
+                if self._file.tell():
+                    self._file.seek(-1, os.SEEK_END)
+                    text = text if self._file.read(1) == b"\n" else "\n" + text  # after a half-written last line
             self._file.write(text.encode("ascii"))
         except OSError as error:
             raise self._refused(error) from error
@@ -233,11 +239,12 @@ class CostFile:
 class TimeLeft:
     """The time that is left: predicted work of what waits, over the work that was done in each second so far."""
 
-    def __init__(self, waiting: Sequence[Point]) -> None:
+    def __init__(self, waiting: Sequence[Point], clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
         self._waiting = dict.fromkeys(waiting)
         self._points: list[Point] = []
         self._seconds: list[float] = []
-        self._began = time.perf_counter()
+        self._began = clock()
         self._work = 0.0
         self._fitted = 0
         self._predicted: dict[Point, float] = {}
@@ -270,5 +277,5 @@ class TimeLeft:
             model = CostModel.fit(self._points, self._seconds, like=list(self._waiting))
             self._predicted = {point: model.cost(point) for point in self._waiting}
             self._remaining = sum(self._predicted.values())
-        at_a_time = max(self._work / (time.perf_counter() - self._began), 1e-9)
+        at_a_time = max(self._work / (self._clock() - self._began), 1e-9)
         return max(self._remaining, 0.0) / at_a_time

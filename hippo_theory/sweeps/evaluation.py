@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 import platform
 import sys
@@ -12,9 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from hippo_theory.sweeps.points import Point, Scalar, make_point
+from hippo_theory.sweeps.points import Point, Scalar, checked_values
 
-__all__ = ["Outcome", "evaluate_point", "this_process"]
+__all__ = ["Outcome", "evaluate_point", "is_ready", "one_thread", "this_process"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Outcome:
         Processor time of the worker.
     peak_bytes : int
         Most memory that the worker held during the point (where the system cannot reset that figure, since its start).
+    start_bytes : int
+        What it held before, of imports, caches and earlier points; 0 where the system does not tell.
     """
 
     result: Mapping[str, Scalar] | None
@@ -38,24 +42,38 @@ class Outcome:
     seconds: float
     processor_seconds: float
     peak_bytes: int
+    start_bytes: int = 0
 
 
 def evaluate_point(
-    evaluate: Callable[..., Mapping[str, Scalar]], point: Point, seed: int | None, submitter: str
+    evaluate: Callable[..., Mapping[str, Scalar]],
+    point: Point,
+    seed: int | None,
+    submitter: str,
+    *,
+    settled: bool = False,
 ) -> Outcome:
-    """Evaluate a study at one point; `submitter` is the process that asks, whose BLAS threads are not touched."""
+    """Evaluate a study at one point; `submitter` is the process that asks, whose BLAS threads are not touched.
+
+    With `settled`, memory that earlier points freed is given back first, so that peak less start is this point's own.
+    """
     if this_process() != submitter:
-        _one_thread()
+        _one_thread_for_ever()
+    if settled:
+        _give_memory_back()
+    start = _held_bytes()
     _reset_peak()
     began, began_processor = time.perf_counter(), time.process_time()
     result: Mapping[str, Scalar] | None = None
     failure = None
     try:
         result = evaluate(point) if seed is None else evaluate(point, seed)
-        result = make_point(result).as_dict()
-    except Exception as error:
+        result = checked_values(result, "a result")
+    except (Exception, SystemExit) as error:  # a point that calls exit ends neither its worker nor the sweep
         result, failure = None, _message(error)
-    return Outcome(result, failure, time.perf_counter() - began, time.process_time() - began_processor, _peak_bytes())
+    return Outcome(
+        result, failure, time.perf_counter() - began, time.process_time() - began_processor, _peak_bytes(), start
+    )
 
 
 def this_process() -> str:
@@ -63,18 +81,40 @@ def this_process() -> str:
     return f"{platform.node()}:{os.getpid()}"
 
 
-def _message(error: Exception) -> str:
+def is_ready() -> bool:
+    """True, once this worker has imported what every point needs."""
+    return _one_thread_for_ever() is not None
+
+
+def _message(error: BaseException) -> str:
     text = " ".join(str(error).split())[:1000]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-@lru_cache(maxsize=1)
-def _one_thread() -> Any:
-    """Workers are as many as processors: threads within them would only fight. Kept for the life of the process."""
+def one_thread() -> Any:
+    """A context (and an effect at once) in which BLAS computes with one thread: workers are as many as processors."""
     import scipy.linalg  # noqa: F401  its BLAS must be there to be limited
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(limits=1)
+
+
+_one_thread_for_ever = lru_cache(maxsize=1)(one_thread)  # kept for the life of a worker
+
+
+def _give_memory_back() -> None:
+    gc.collect()
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc keeps what is freed
+        if trim is not None:
+            trim(0)
+
+
+def _held_bytes() -> int:
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:  # only Linux has it
+        return 0
 
 
 def _reset_peak() -> None:
@@ -90,7 +130,9 @@ def _peak_bytes() -> int:
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
-    import resource
-
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
     largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return largest if sys.platform == "darwin" else largest * 1024

@@ -10,10 +10,11 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
+from pathlib import Path
 from typing import Any
 
 from hippo_theory.errors import InputError, MissingDependencyError, checked_size
@@ -99,6 +100,10 @@ def _start_worker(memory_limit: int | None) -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (memory_limit, memory_limit))
+    with suppress(
+        OSError
+    ):  # where memory ends, Linux shall kill a worker, whose point can be tried again, and not its parent
+        Path("/proc/self/oom_score_adj").write_text("500")
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -164,5 +169,11 @@ def dask_executor(scheduler: str, *, memory_limit: int | None = None) -> Iterato
         raise InputError(
             f"no Dask scheduler answers at {scheduler!r}; start one with `dask scheduler`, or use --scheduler local:8"
         ) from error
-    with client:
-        yield client.get_executor(pure=False)
+    log = logging.getLogger("distributed")
+    level = log.level
+    log.setLevel(logging.CRITICAL + 1)  # a lost scheduler is one line of ours, and no traceback of the client's
+    try:
+        with client:
+            yield client.get_executor(pure=False)
+    finally:
+        log.setLevel(level)

@@ -8,13 +8,16 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from reprlib import repr as shortened
 from typing import Any
 
 from hippo_theory.errors import InputError, checked_size
 
-__all__ = ["Point", "Scalar", "Study", "canonical", "grid", "make_point"]
+__all__ = ["Point", "Scalar", "Study", "canonical", "checked_values", "grid", "make_point"]
 
 Scalar = str | int | float | bool | None
+_MOST_DIGITS = 4000  # of an integer: Python refuses to write and to read more than 4300
+_TOO_LARGE = 10**_MOST_DIGITS
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def make_point(values: Mapping[str, Any] | None = None, **more: Any) -> Point:
     Raises
     ------
     InputError
-        Naming the value that is none of these.
+        Naming the value that is none of these, or an integer of more than 4000 digits.
 
     Examples
     --------
@@ -56,15 +59,31 @@ def make_point(values: Mapping[str, Any] | None = None, **more: Any) -> Point:
     >>> make_point(step="0.01", N=64)
     Point(items=(('N', 64), ('step', '0.01')))
     """
-    named = {**(values or {}), **more}
-    for name, value in named.items():
-        plain = value is None or type(value) in (str, int, bool) or (type(value) is float and math.isfinite(value))
-        if type(name) is not str or not plain:
-            raise InputError(
-                f"a point needs plain values (str, int, finite float, bool, None), got {name!r}={value!r}; "
-                "write fractions and complex numbers as strings"
-            )
+    named = checked_values({**(values or {}), **more}, "a point")
     return Point(tuple(sorted(named.items())))
+
+
+def checked_values(values: Any, owner: str) -> dict[str, Scalar]:
+    """A mapping of names to plain values, as a line of JSON keeps them without change; `owner` is named in the message."""
+    if not isinstance(values, Mapping):
+        raise InputError(f"{owner} must be a mapping of names to values, got {type(values).__name__}; use a dictionary")
+    for name, value in values.items():
+        if type(name) is not str:
+            raise InputError(f"{owner} needs names that are texts, got {name!r}; write it in quotes")
+        if type(value) is float and not math.isfinite(value):
+            raise InputError(
+                f"{owner} needs finite numbers, got {name!r}={value!r}; use None and say why in another value"
+            )
+        if type(value) is int and abs(value) >= _TOO_LARGE:
+            raise InputError(
+                f"{owner} needs integers of at most {_MOST_DIGITS} digits, got a longer {name!r}; use a text"
+            )
+        if value is not None and type(value) not in (str, int, float, bool):
+            raise InputError(
+                f"{owner} needs plain values (str, int, finite float, bool, None), got {name!r}={shortened(value)} of type "
+                f"{type(value).__name__}; convert numbers of NumPy by float() or int(), write complex ones as texts"
+            )
+    return dict(values)
 
 
 def canonical(value: Any) -> str:

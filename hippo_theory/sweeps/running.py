@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError, Executor, Future
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
-
-from threadpoolctl import threadpool_limits
+from typing import Any
 
 from hippo_theory.errors import InputError, checked_size
 from hippo_theory.sweeps.costs import CostFile, TimeLeft
-from hippo_theory.sweeps.evaluation import Outcome, evaluate_point, this_process
+from hippo_theory.sweeps.evaluation import Outcome, evaluate_point, is_ready, one_thread, this_process
 from hippo_theory.sweeps.executors import local_executor, processor_count
 from hippo_theory.sweeps.points import Point, Study
 from hippo_theory.sweeps.store import Record, Store
@@ -30,6 +30,7 @@ from hippo_theory.sweeps.store import Record, Store
 __all__ = ["Progress", "SweepResult", "run_sweep"]
 
 _HOPELESS = 20  # so many failures and no result: something is wrong with all of them
+_START = 120.0  # seconds for a worker to start: without memory some libraries wait for ever
 _ALONE = 2  # attempts of a point that may have killed its worker, with no other point running
 
 
@@ -84,8 +85,8 @@ class _Tally:
     total: int
     done: int
     failed: int
-    computed: int = 0
     successes: int = 0
+    tried: set[str] = field(default_factory=set)
     records: list[Record] = field(default_factory=list)
 
 
@@ -132,13 +133,14 @@ def run_sweep(
     Raises
     ------
     InputError
-        For bad arguments, a store that cannot be used (see `Store`), or a given executor that breaks.
+        For bad arguments, a store that cannot be used (see `Store`), worker processes that cannot start, or a given
+        executor that breaks.
 
     Notes
     -----
     A point fails if `evaluate` raises, if it returns what is no plain mapping, or if its worker dies twice while no other
-    point is running. The store then has the message, and the others go on. After KeyboardInterrupt, or any other end,
-    the same call goes on where this one stopped.
+    point is running. The store then has the message, and the others go on. After KeyboardInterrupt, which waits until what
+    has come in is stored (a second one does not), or any other end, the same call goes on where this one stopped.
 
     Examples
     --------
@@ -169,23 +171,29 @@ def run_sweep(
                 f"not for {study.name!r}, version {study.version}; open it for this one"
             )
         done = set() if opened is None else set(opened.done)
-        earlier = set() if opened is None else opened.failed - done
+        earlier = set() if opened is None else opened.failed & distinct.keys()
         waiting = [(key, point) for key, point in distinct.items() if key not in done and (retry or key not in earlier)]
         tally = _Tally(
             len(distinct),
             sum(key in done for key in distinct),
-            0 if retry else sum(key in earlier for key in distinct),
+            0 if retry else len(earlier),
         )
         costs = None if opened is None else stack.enter_context(CostFile(opened.path))
         left = TimeLeft([point for _, point in waiting])
         if opened is not None and costs is not None:
             left.learn({key: distinct[key] for key in distinct if key in done}, costs.earlier)
-        stack.enter_context(threadpool_limits(limits=1))  # for executors of threads, whose BLAS is ours
-        run = _Run(study, opened, costs, left, tally, keep_going, progress)
-        gave_up = run.all(waiting, make_executor, in_flight, workers or processor_count(), owned=executor is None)
+        if executor is not None:
+            stack.enter_context(one_thread())  # it may be one of threads, whose BLAS is ours
+        run = _Run(study, opened, costs, left, tally, keep_going, progress, owned=executor is None)
+        with run.deferred_interrupts():
+            if memory_limit is not None and waiting:
+                run.check_workers(make_executor)
+            gave_up = run.all(waiting, make_executor, in_flight, workers or processor_count())
+        if retry:
+            tally.failed += len(earlier & {key for key, _ in waiting} - tally.tried)
         records = tuple(sorted(tally.records, key=lambda record: record.key))
         path = None if opened is None else opened.path
-        return SweepResult(tally.total, tally.done, tally.failed, tally.computed, path, records, gave_up)
+        return SweepResult(tally.total, tally.done, tally.failed, len(tally.tried), path, records, gave_up)
 
 
 def _check_importable(study: Study) -> None:
@@ -212,6 +220,32 @@ class _Run:
     tally: _Tally
     keep_going: bool
     progress: Callable[[Progress], None] | None
+    owned: bool  # whether the executor is ours, to be replaced if it breaks
+    finished: SimpleQueue[Future[Any] | None] = field(default_factory=SimpleQueue)  # None: an interrupt
+
+    @contextmanager
+    def deferred_interrupts(self) -> Iterator[None]:
+        """The first Ctrl-C waits in line behind what is finished, the second is KeyboardInterrupt at once.
+
+        Handlers are those of the main thread; another handler than Python's own is left alone.
+        """
+        before = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is not threading.main_thread() or before is not signal.default_int_handler:
+            yield
+            return
+
+        def wait_in_line(*_: Any) -> None:
+            signal.signal(signal.SIGINT, before)
+            self.finished.put(None)
+
+        signal.signal(signal.SIGINT, wait_in_line)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+        while not self.finished.empty():
+            if self.finished.get() is None:  # it came after the last point
+                raise KeyboardInterrupt
 
     def all(
         self,
@@ -219,13 +253,12 @@ class _Run:
         make_executor: Callable[[], AbstractContextManager[Executor]],
         in_flight: int,
         workers: int,
-        *,
-        owned: bool,
     ) -> str | None:
         """Evaluate all tasks; returns why some were not tried, or None."""
         waiting: deque[_Task] = deque(tasks)
         deaths: dict[str, int] = {}  # of points that may have killed their worker: how often it died with them alone
         suspects: deque[_Task] = deque()
+        healthy = False
         self._report()
         while waiting or suspects:
             alone = bool(suspects)
@@ -233,11 +266,14 @@ class _Run:
                 lost, stopped = self._through(suspects if alone else waiting, executor, 1 if alone else in_flight)
             if stopped:
                 return stopped
-            if lost and not owned:
+            if lost and not self.owned:
                 raise InputError(
-                    "a worker of the given executor died and it cannot go on; finished points are kept: make a new executor "
-                    "and run the same sweep again"
+                    "the given executor lost a worker, or its scheduler, and cannot go on; finished points are kept: make a new "
+                    "one and run the same sweep again"
                 )
+            if lost and not healthy:
+                self.check_workers(make_executor)
+                healthy = True
             if alone and lost:
                 key = lost[0][0]
                 deaths[key] = deaths.get(key, 0) + 1
@@ -252,9 +288,23 @@ class _Run:
                 waiting.extendleft(reversed(lost[2 * workers :]))
         return None
 
+    def check_workers(self, make_executor: Callable[[], AbstractContextManager[Executor]]) -> None:
+        """Whether a new worker can import what it needs: if the next one dies without a point, so will all."""
+        try:
+            with make_executor() as executor:
+                ready = executor.submit(is_ready)
+                ready.add_done_callback(self.finished.put)
+                if self.finished.get(timeout=_START) is None:
+                    raise KeyboardInterrupt
+                ready.result()
+        except (BrokenExecutor, Empty, MemoryError, ImportError, OSError) as error:
+            raise InputError(
+                'worker processes end before they compute anything: a script needs `if __name__ == "__main__":` around its '
+                "run_sweep, and a memory limit must leave room for Python and its libraries (about 1 GB)"
+            ) from error
+
     def _through(self, waiting: deque[_Task], executor: Executor, in_flight: int) -> tuple[list[_Task], str | None]:
         """Pass what waits through an executor; returns what a dying worker lost, and why it stopped early if it did."""
-        finished: SimpleQueue[Future[Outcome]] = SimpleQueue()
         running: dict[Future[Outcome], _Task] = {}
         lost: list[_Task] = []
         stopped = None
@@ -264,43 +314,39 @@ class _Run:
                     task = waiting.popleft()
                     try:
                         future = self._submit(executor, task)
-                    except BrokenProcessPool:
+                    except BrokenExecutor:
                         lost.append(task)
                         break
                     running[future] = task
-                    future.add_done_callback(finished.put)
+                    future.add_done_callback(self.finished.put)
+                interrupted = False
                 batch = []
-                for future in _drained(finished) if running else ():
-                    task = running.pop(future)
-                    outcome = _outcome(future)
+                for arrived in _drained(self.finished) if running else ():
+                    if arrived is None or _is_interrupt(arrived):
+                        interrupted = True
+                        continue
+                    task = running.pop(arrived)
+                    outcome = _outcome(arrived)
                     if outcome is None:
                         lost.append(task)
                     else:
                         batch.append((task, outcome))
                 self._finish(batch)
+                if interrupted:
+                    raise KeyboardInterrupt
                 if stopped is None and (stopped := self._hopeless()):
                     for future in tuple(running):
                         future.cancel()
-        except KeyboardInterrupt:
-            self._finish_late(finished, running)
+        except BaseException:
+            # What is cancelled here would make a pool of processes complain while its workers are ended.
+            for future in () if self.owned else tuple(running):
+                future.cancel()
             raise
         return lost, stopped
 
     def _submit(self, executor: Executor, task: _Task) -> Future[Outcome]:
         seed = self.study.seed(task[1]) if self.study.random else None
         return executor.submit(evaluate_point, self.study.evaluate, task[1], seed, this_process())
-
-    def _finish_late(self, finished: SimpleQueue[Future[Outcome]], running: dict[Future[Outcome], _Task]) -> None:
-        """Keep what had come in when the run was interrupted."""
-        batch = []
-        while not finished.empty():
-            future = finished.get()
-            outcome = _outcome(future) if future in running else None
-            if outcome is not None and outcome.failure is None:
-                batch.append((running[future], outcome))
-        for future in running:
-            future.cancel()
-        self._finish(batch)
 
     def _finish(self, batch: list[tuple[_Task, Outcome]]) -> None:
         if not batch:
@@ -315,20 +361,20 @@ class _Run:
             self.store.append(records)
         if self.costs is not None:
             self.costs.append((key, outcome) for (key, _), outcome in batch if outcome.failure is None)
-        for (_, point), outcome in batch:
+        for (key, point), outcome in batch:
+            self.tally.tried.add(key)
             succeeded = outcome.failure is None
             self.left.finished(point, outcome.seconds if succeeded else None)
             self.tally.successes += succeeded
             self.tally.done += succeeded
             self.tally.failed += not succeeded
-            self.tally.computed += 1
         self._report()
 
     def _hopeless(self) -> str | None:
         tally = self.tally
-        if self.keep_going or tally.successes or tally.computed < _HOPELESS:
+        if self.keep_going or tally.successes or len(tally.tried) < _HOPELESS:
             return None
-        return f"each of the first {tally.computed} points failed; --keep-going tries the others as well"
+        return f"each of the first {len(tally.tried)} points failed; --keep-going tries the others as well"
 
     def _report(self) -> None:
         if self.progress is not None:
@@ -336,7 +382,7 @@ class _Run:
             self.progress(Progress(tally.done, tally.failed, tally.total, self.left.seconds()))
 
 
-def _drained(queue: SimpleQueue[Future[Outcome]]) -> Iterator[Future[Outcome]]:
+def _drained(queue: SimpleQueue[Future[Outcome] | None]) -> Iterator[Future[Outcome] | None]:
     """The next that is put there, and all that are there by then."""
     yield queue.get()
     while True:
@@ -346,11 +392,16 @@ def _drained(queue: SimpleQueue[Future[Outcome]]) -> Iterator[Future[Outcome]]:
             return
 
 
+def _is_interrupt(future: Future[Outcome]) -> bool:
+    """Whether a worker, of an executor that lets Ctrl-C through to it, was interrupted."""
+    return not future.cancelled() and isinstance(future.exception(), KeyboardInterrupt)
+
+
 def _outcome(future: Future[Outcome]) -> Outcome | None:
     """What a future came to; None if its worker died with it."""
     try:
         return future.result()
-    except (BrokenProcessPool, CancelledError):
+    except (BrokenExecutor, CancelledError):
         return None
     except Exception as error:  # the executor's own: a Dask worker that died too often, a result that cannot be sent
         text = " ".join(str(error).split())[:1000]

@@ -10,8 +10,11 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
+import weakref
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -101,8 +104,9 @@ class Store:
 
     Notes
     -----
-    The lock is the operating system's (`flock`), so that it ends with the process, however that ends. Over network file
-    systems it is as good as theirs. Systems without it (Windows) are refused.
+    The lock is the operating system's (`flock`), so that it ends with the process, however that ends; forked children let go
+    of it. On NFS Linux makes it a lock of the server: it holds between machines unless the share is mounted with
+    ``nolock`` or ``local_lock``. File systems and systems (Windows) without it are refused.
 
     Examples
     --------
@@ -134,15 +138,20 @@ class Store:
                 f"cannot write the store {self.path}: {error.strerror}; give another file in a folder that can be written"
             ) from error
         try:
+            if not stat.S_ISREG(os.fstat(self._file).st_mode):
+                raise InputError(
+                    f"the store {self.path} is no ordinary file, which keeps what is written; give another one"
+                )
             self._lock()
+            _OPEN.add(self)
             self._take_in()
         except OSError as error:
-            os.close(self._file)
+            self.close()
             raise InputError(
                 f"cannot read or mend the store {self.path}: {error.strerror}; nothing was lost"
             ) from error
         except BaseException:
-            os.close(self._file)
+            self.close()
             raise
 
     def __enter__(self) -> Store:
@@ -155,9 +164,9 @@ class Store:
 
     def close(self) -> None:
         """Give the store back."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
 
     def append(self, records: Iterable[Record]) -> None:
         """Append a line for each record, and return when all of them are on the disk.
@@ -178,7 +187,8 @@ class Store:
                 before += written
             os.fsync(self._file)
         except OSError as error:
-            os.ftruncate(self._file, before)
+            with suppress(OSError):  # else the half line is cut off when the store is next opened
+                os.ftruncate(self._file, before)
             raise InputError(
                 f"cannot append to the store {self.path}: {error.strerror}; finished points are in it: make room and run "
                 "the same sweep again to go on"
@@ -236,6 +246,19 @@ class Store:
             self.failed.discard(record.key)
         else:
             self.failed.add(record.key)
+
+
+_OPEN: weakref.WeakSet[Store] = weakref.WeakSet()
+
+
+def _let_go() -> None:
+    """In a forked child, such as the worker of a pool that forks: it would hold the lock after the end of its parent."""
+    for store in _OPEN:
+        store.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
 
 
 def _damaged(path: Path, number: int) -> str:

@@ -22,7 +22,7 @@ from hippo_theory.families.conventions import CONVENTIONS
 from hippo_theory.kernels import full_kernel
 from hippo_theory.norms.distance import NORMS, Distance, difference_kernel, measure_distance
 from hippo_theory.norms.l2 import l2_squared
-from hippo_theory.sweeps.large import l2_by_lags, l2_by_mirror_images
+from hippo_theory.norms.l2_large import l2_by_lags, l2_by_mirror_images
 from hippo_theory.sweeps.points import Point, Scalar
 
 __all__ = ["STUDIES", "Parameter", "StudyKind"]
@@ -290,7 +290,7 @@ STUDIES: dict[str, StudyKind] = {
         StudyKind(
             "precision",
             "bits that a formula in ball arithmetic needs for so many digits",
-            1,
+            2,
             {
                 "formula": Parameter("name", needed=True, choices=tuple(_FORMULAS)),
                 "N": Parameter("whole", needed=True),

@@ -68,7 +68,8 @@ def write_parquet(path: str | os.PathLike[str], to: str | os.PathLike[str]) -> N
     Raises
     ------
     InputError
-        As `read_table` does, or if the suffix is another one or the file cannot be written.
+        As `read_table` does, if the suffix is another one or the file cannot be written, or if a column holds values of
+        several kinds or integers beyond 64 bits, which Parquet does not have.
     MissingDependencyError
         Without pandas or pyarrow.
     """
@@ -77,7 +78,7 @@ def write_parquet(path: str | os.PathLike[str], to: str | os.PathLike[str]) -> N
         raise InputError(f"`to` must end in .parquet, got {str(to)!r}")
     table = read_table(path)
     try:
-        import pyarrow  # noqa: F401
+        import pyarrow
     except ImportError as error:
         raise MissingDependencyError('Parquet files need pyarrow: pip install "hippo_theory[cluster]"') from error
     try:
@@ -85,3 +86,7 @@ def write_parquet(path: str | os.PathLike[str], to: str | os.PathLike[str]) -> N
             table.to_parquet(file)
     except OSError as error:
         raise InputError(f"cannot write {target}: {error.strerror or error}; give another file") from error
+    except (pyarrow.ArrowException, OverflowError) as error:
+        raise InputError(
+            f"Parquet cannot hold a column of the store: {error}; use read_table or the store itself"
+        ) from error

@@ -54,7 +54,7 @@ def l2_by_mirror_images(family: LegS, component: int, digits: int) -> Any:
     Raises
     ------
     InputError
-        For the last component, whose pole -N stays.
+        For another family or convention, and for the last component, whose pole -N stays.
     CertificationError
         If the digits could not be reached.
 
@@ -65,13 +65,17 @@ def l2_by_mirror_images(family: LegS, component: int, digits: int) -> Any:
     Examples
     --------
     >>> from hippo_theory.families import LegS
-    >>> from hippo_theory.sweeps.large import l2_by_mirror_images
+    >>> from hippo_theory.norms.l2_large import l2_by_mirror_images
     >>> bool((l2_by_mirror_images(LegS(4), 0, 15) ** 2).overlaps(arb(7) / 32))
     True
     """
     component = family.checked_component(component)
-    if not isinstance(family, LegS) or component > family.N - 2:
-        raise InputError(f"`component` must be at most N-2 = {family.N - 2} of legs, got {component} of {family.name}")
+    if not isinstance(family, LegS) or family.convention != "default":
+        raise InputError(
+            f"`family` must be legs in its default convention, got {family.name} ({family.convention}); use norms.distance"
+        )
+    if component > family.N - 2:
+        raise InputError(f"`component` must be at most N-2 = {family.N - 2}, got {component}; use norms.distance")
 
     def norm(ring: Any) -> Any:
         kernel = diagonal_kernel(family, component, ring)
@@ -108,7 +112,7 @@ def l2_by_lags(family: LegS, component: int, method: str, step: Fraction) -> Any
     Returns
     -------
     arb
-        Encloses the distance; how narrowly depends on N (about 5 digits at N = 10^5, step 0.01).
+        Encloses the distance; how narrowly depends on N (6 digits at N = 10^5, step 0.01).
 
     Raises
     ------
