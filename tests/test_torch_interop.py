@@ -99,6 +99,25 @@ def test_s5_is_twice_the_real_part_of_its_half():
     assert np.abs(kernel(30).detach().numpy() - expected).max() <= 1000 * 2.0**-52 * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("variant", ["exp", "softmax"])
+def test_dss_with_two_different_steps(variant):
+    """dt Lambda = dt_0 Re Lambda + i dt_1 Im Lambda; W is divided by Lambda itself, as in the kernel of DSS."""
+    rng, H, n, L = np.random.default_rng(0), 3, 4, 40
+    Lambda = -rng.uniform(0.2, 1, n) + 1j * rng.uniform(1, 9, n)
+    steps, W = rng.uniform(0.01, 0.1, (H, 2)), rng.normal(size=(1, H, n, 2))
+    x = steps[:, :1] * Lambda.real + 1j * steps[:, 1:] * Lambda.imag
+    powers = np.exp(x[..., None] * np.arange(L))
+    w = (W[0] @ [1, 1j]) * (np.exp(x) - 1) / Lambda / (1 if variant == "exp" else np.exp(x * L) - 1)
+    expected = np.einsum("hn,hnl->hl", w, powers).real
+    pair = {"Lambda": np.stack([Lambda.real, Lambda.imag], -1)}
+    logs = {"Lambda_log_neg_re": np.log(-Lambda.real), "Lambda_im": Lambda.imag}
+    stored = {"W": W, "log_dt": np.log(steps), **(logs if variant == "exp" else pair)}
+    kernel = ht.from_layout(stored, dtype=torch.float64)
+    assert kernel.variant == variant
+    # A few roundings in x, turned 40 times by at most 0.9.
+    assert np.abs(kernel(L).detach().numpy() - expected).max() <= 1000 * 2.0**-52 * np.abs(expected).max()
+
+
 def test_mamba_gives_a_and_dt():
     path = needs(GOLDEN / "hf-transformers" / "Mamba_N16.safetensors")
     kernel = ht.from_layout(path, layer="layers.0", dtype=torch.float64)
@@ -123,6 +142,14 @@ MODULES = {
 @pytest.mark.parametrize("layout", MODULES)
 def test_what_is_written_has_the_same_kernel_when_it_is_read(layout):
     ours = MODULES[layout]()
+    if layout not in ("dss", "dss-exp", "s5"):  # where channels may differ
+        with torch.no_grad():
+            factor = torch.tensor([1.0, 1.3, 0.8], dtype=torch.float64)[:, None]
+            ours.frequency *= factor
+            ours.log_decay += factor
+            ours.B *= factor[..., None]
+            if hasattr(ours, "P"):
+                ours.P *= factor[..., None]
     name = layout.removesuffix("-low-rank")
     stored = ht.to_layout(ours, name, prefix="layer.kernel.")
     theirs = ht.from_layout(stored, layer="layer", dtype=torch.float64)
@@ -138,6 +165,17 @@ def test_written_layouts_are_recognized_by_validate():
     kernel = ht.S4DKernel.from_initialization("s4d-lin", N=8, H=2)
     (finding,) = hippo_theory.validate(ht.to_layout(kernel, "s4d-minimal")).files[0].findings
     assert finding.identified == "s4d-lin"
+
+
+@pytest.mark.parametrize("layout", ["dss", "dss-exp", "s5"])
+def test_dss_and_s5_are_called_by_their_spectrum_here_and_by_their_codebase_there(layout):
+    """What docs/training.md says: LegS without its low-rank term is the start of all three."""
+    module = MODULES[layout]()
+    (ours,) = hippo_theory.validate(module.state_dict()).files[0].findings
+    (theirs,) = hippo_theory.validate(ht.to_layout(module, layout)).files[0].findings
+    assert ours.identified in ("s4d-legs", layout[:3].rstrip("-"))
+    assert theirs.identified == layout[:3].rstrip("-")
+    assert {ours.verdict, theirs.verdict} <= {"exact", "rounding"}
 
 
 def test_mamba_makes_the_round_trip():

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import multiprocessing
+import pickle
 import socket
 
 import pytest
 from helpers import run_python
 
+import hippo_theory
+from hippo_theory.arithmetic import exact_fraction
+from hippo_theory.discretizations import discretize_system, generalized_bilinear
 from hippo_theory.errors import InputError
+from hippo_theory.norms import h2_norm
+from hippo_theory.systems import conjugate_full
 
 torch = pytest.importorskip("torch", reason="needs torch")
 ht = pytest.importorskip("hippo_theory.torch", reason="needs torch")
@@ -103,6 +110,58 @@ def test_autocast_leaves_the_kernel_in_its_precision(name):
     assert layer(u.bfloat16()).dtype == torch.bfloat16
 
 
+def test_a_layer_mixes_outside_of_autocast():
+    """Also where a subclass mixes by products of real matrices, which autocast would take in bfloat16."""
+
+    class Toeplitz(ht.S4D):
+        def _mixed(self, u):
+            L = u.shape[1]
+            lag = torch.arange(L)[:, None] - torch.arange(L)
+            return torch.einsum("hlm,bmh->blh", self.kernel(L)[:, lag.clamp_min(0)] * (lag >= 0), u)
+
+    layer, u = Toeplitz.from_initialization("s4d-lin", N=8, H=3), torch.randn(2, 64, 3)
+    expected = layer(u)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(layer(u), expected)
+        with_cast = layer._mixed(u) + layer.D * u
+    assert (with_cast - expected).abs().max() > 1e-4 * expected.abs().max()  # what the guard keeps away
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@torch.no_grad()
+def test_autocast_leaves_the_recurrence_in_its_precision(name):
+    layer, u = LAYERS[name](), torch.randn(2, 12, 3)
+    expected = stepped(layer, u)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(stepped(layer, u), expected)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@torch.no_grad()
+def test_a_layer_makes_the_round_trip_through_pickle(name):
+    layer, u = LAYERS[name](), torch.randn(1, 20, 3)
+    for again in (pickle.loads(pickle.dumps(layer)), copy.deepcopy(layer)):
+        assert torch.equal(again(u), layer(u))
+        assert torch.equal(stepped(again, u), stepped(layer, u))
+        assert again.kernel.C is not layer.kernel.C
+
+
+def test_a_discretization_with_a_weight_makes_the_round_trip_through_pickle():
+    layer = ht.S4D.from_initialization("s4d-lin", N=4, H=2, method=generalized_bilinear("2/3"))
+    again = pickle.loads(pickle.dumps(layer))
+    assert torch.equal(again.kernel(9), layer.kernel(9))
+    assert again.kernel.discretization.alpha == layer.kernel.discretization.alpha
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_modules_in_narrow_types_are_refused(name):
+    layer, u = LAYERS[name](), torch.randn(1, 20, 3)
+    for narrow in (torch.bfloat16, torch.float16):
+        with pytest.raises(InputError, match=f"float32 or float64, got {narrow}; .* torch.autocast"):
+            copy.deepcopy(layer).to(narrow)(u.to(narrow))
+    assert layer.double()(u.double()).dtype == torch.float64
+
+
 @pytest.mark.parametrize("name", LAYERS)
 def test_state_dicts_make_the_round_trip(name, tmp_path):
     first, second = LAYERS[name](trains_A=False), LAYERS[name](trains_A=False)
@@ -112,6 +171,37 @@ def test_state_dicts_make_the_round_trip(name, tmp_path):
     second.load_state_dict(torch.load(tmp_path / "layer.pt", weights_only=True))
     assert torch.equal(first(u), second(u))
     assert not any(key.startswith("kernel._") for key in first.state_dict())
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_trained_layer_goes_back_to_the_theory(name):
+    """Its H2 norm, by Gramians of the discretized system, is the root of the sum of squares of its kernel."""
+    torch.manual_seed(1)
+    layer, L = LAYERS[name](dtype=torch.float64), 60_000
+    before = {key: value.clone() for key, value in layer.state_dict().items()}
+    optimizer = torch.optim.AdamW(ht.optimizer_groups(layer, lr=0.01))
+    u = torch.randn(2, 50, 3, dtype=torch.float64)
+    losses = []
+    for _ in range(3):
+        optimizer.zero_grad()
+        losses.append((layer(u) - u.roll(1, 1)).square().mean())
+        losses[-1].backward()
+        optimizer.step()
+    assert losses[-1] < losses[0]
+    moved = {key for key, value in layer.state_dict().items() if (value != before[key]).any()}
+    assert moved == set(before) - {"kernel.relu_decay"}  # 0 for LegT, where relu has no derivative
+    with torch.no_grad():
+        rule, kernel = getattr(layer.kernel, "discretization", None), layer.kernel(L)
+        step = 1.0 if kernel.ndim == 3 else float(layer.kernel.dt[1])
+    half = layer.to_system(1, L)
+    system = conjugate_full(half)
+    discrete = system if half.discrete else discretize_system(system, rule, exact_fraction(step))
+    expected = float((kernel[:, 1] if kernel.ndim == 3 else kernel[1]).square().sum().sqrt())
+    # Bbar takes part in the first output, which transfer functions C (z I - A)^-1 B delay by one step: the same norm.
+    found = h2_norm(discrete)
+    assert abs(found.value - expected) <= found.error + 1e-9 * expected
+    (finding,) = hippo_theory.validate(layer.state_dict()).files[0].findings
+    assert finding.verdict not in ("exact", "rounding")
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -140,6 +230,20 @@ def test_steps_are_log_uniform_in_the_stated_range():
     assert 0.99 < share.max() <= 1
     # Kolmogorov's distance of 4000 uniform draws is below 1.95/sqrt(4000) with probability 0.999.
     assert (share.sort().values - torch.linspace(0, 1, 4000, dtype=torch.float64)).abs().max() < 1.95 / 63
+
+
+def test_outputs_and_skip_are_drawn_with_the_variances_of_the_papers():
+    """C of S4, S4D, DSS complex of variance 1, of S5 and LRU 1/(real entries of a row); D of variance 1."""
+    made = ht.S4D.from_initialization("s4d-lin", N=64, H=500, dtype=torch.float64)
+    # The mean square of k normal numbers of variance v is v within 5 v sqrt(2/k).
+    for values, variance in ((made.kernel.C, 0.5), (made.D, 1.0)):
+        mean = float(values.detach().square().mean())
+        assert abs(mean - variance) <= 5 * variance * (2 / values.numel()) ** 0.5
+    s5 = ht.S5Kernel.from_initialization("s5", N=64, H=500, dtype=torch.float64)
+    for values in (s5.B, s5.C):
+        columns = values.shape[1]
+        mean = float(values.detach().square().mean())
+        assert abs(mean * 2 * columns - 1) <= 5 * (2 / values.numel()) ** 0.5
 
 
 def test_seeds_of_torch_and_generators_fix_the_parameters():
@@ -181,7 +285,7 @@ def test_errors_name_the_argument_and_a_way_out(call, message):
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_compiler_takes_every_layer_as_one_graph(name):
     """Convolutions and scans; c = 100 for values, 1000 for gradients, as of kernels."""
-    torch._dynamo.reset()
+    torch.compiler.reset()
     layer, u = LAYERS[name](dtype=torch.float64), torch.randn(2, 40, 3, dtype=torch.float64)
     compiled, plain = torch.compile(layer, fullgraph=True)(u), layer(u)
     assert (compiled - plain).abs().max() <= 100 * 2.0**-52 * plain.abs().max()

@@ -31,7 +31,6 @@ from hippo_theory.torch.kernel_base import (
     given_outputs,
     log_steps,
     repeated,
-    without_autocast,
 )
 from hippo_theory.torch.opaque import opaque
 from hippo_theory.torch.parameters import CertifiedStart, as_pairs, certified_start, rounded
@@ -105,16 +104,17 @@ class _ChannelKernel(Kernel):
         options.setdefault("rng", None)
         return cls(certified_start(id, N, form=cls._form, **(start or {})), H, **options)
 
-    def to_system(self, channel: int = 0) -> HalfSystem:
-        """The continuous system of one channel in float64; its step is ``dt[channel]``."""
-        arrays = {"Lambda": self.Lambda[channel], "B": self._inputs()[channel], "C": self._complex("C")[channel][None]}
+    def to_system(self, channel: int = 0, L: int | None = None) -> HalfSystem:
+        """The continuous system of one channel in float64; its step is ``dt[channel]``. DSS with softmax needs L."""
+        arrays = {"Lambda": self.Lambda[channel], "B": self._inputs(L)[channel], "C": self._complex("C")[channel][None]}
         if self._form == "dplr":
             P = self._complex("P")[:, channel].transpose(0, 1)
             arrays |= {"P": P, "Q": P}
         values: dict[str, Any] = {name: array.detach().cpu().resolve_conj().numpy() for name, array in arrays.items()}
         return HalfSystem(**values, multiplicity=np.array(self.multiplicity))
 
-    def _inputs(self) -> Tensor:
+    def _inputs(self, L: int | None = None) -> Tensor:
+        """B of the continuous systems, (H, n); only that of the softmax of DSS depends on L."""
         return self._complex("B")
 
 
@@ -155,28 +155,27 @@ class S4DKernel(_ChannelKernel):
         super().__init__(start, H, **options)
         self.discretization = find_discretization(method)
 
-    def forward(self, L: int) -> Tensor:
-        """The kernels at L lags, (H, L)."""
-        with without_autocast(self.C):
-            if self.discretization.name in ("zoh", "bilinear", "sampled"):
-                narrow = torch.complex64 if self.dtype == torch.float32 else torch.complex128
-                A, B, C = (x.to(narrow) for x in (self.Lambda, self._inputs(), self._complex("C")))
-                return s4d_kernel(
-                    A,
-                    B,
-                    C,
-                    self.dt,
-                    L,
-                    method=self.discretization.name,
-                    multiplicity=self.multiplicity,
-                    wide=True,
-                    check_values=False,
-                )
-            step = self.recurrence()
-            kernel = vandermonde_kernel(
-                self._complex("C"), step.Bbar, step.Abar, L, multiplicity=self.multiplicity, check_values=False
+    def _values(self, L: int) -> Tensor:
+        if self.discretization.name in ("zoh", "bilinear", "sampled"):
+            narrow = torch.complex64 if self.dtype == torch.float32 else torch.complex128
+            A, B, C = (x.to(narrow) for x in (self.Lambda, self._inputs(), self._complex("C")))
+            kernel: Tensor = s4d_kernel(
+                A,
+                B,
+                C,
+                self.dt,
+                L,
+                method=self.discretization.name,
+                multiplicity=self.multiplicity,
+                wide=True,
+                check_values=False,
             )
-            return self._narrow(kernel)
+            return kernel
+        step = self.recurrence()
+        powers: Tensor = vandermonde_kernel(
+            self._complex("C"), step.Bbar, step.Abar, L, multiplicity=self.multiplicity, check_values=False
+        )
+        return powers
 
     def recurrence(self, L: int | None = None) -> Recurrence:
         """The discrete systems, for `step`; L plays no part."""
@@ -234,16 +233,13 @@ class S4Kernel(_ChannelKernel):
         P = self._full(self._complex("P")).permute(1, 2, 0)
         return self._full(self.Lambda), P, self._full(self._inputs()), self._full(self._complex("C")), self.dt
 
-    def forward(self, L: int) -> Tensor:
-        """The kernels at L lags, (H, L)."""
-        with without_autocast(self.C):
-            return self._narrow(_low_rank_kernels(*self._system(), L))
+    def _values(self, L: int) -> Tensor:
+        return _low_rank_kernels(*self._system(), L)
 
     def recurrence(self, L: int | None = None) -> Recurrence:
         """The discrete systems with dense Abar, for `step`; L plays no part."""
         Lambda, P, B, C, dt = self._system()
-        with without_autocast(self.C):
-            columns = _low_rank_steps(Lambda, P, B, dt)
+        columns = _low_rank_steps(Lambda, P, B, dt)
         return Recurrence("dense", columns[..., :-1], columns[..., -1], C)
 
 
@@ -332,17 +328,20 @@ class DSSKernel(_ChannelKernel):
         super().__init__(start, H, real_part=real_part, **options)
         self.discretization = find_discretization("zoh")
 
-    def _inputs(self) -> Tensor:
-        return torch.ones_like(self.Lambda)
+    def _inputs(self, L: int | None = None) -> Tensor:
+        if self.variant == "exp":
+            return torch.ones_like(self.Lambda)
+        if L is None:
+            raise InputError("the softmax of DSS depends on the length of the kernel; give `L`")
+        inputs: Tensor = dss_softmax_input(self.Lambda, self.dt, L, check_values=False)
+        return inputs
 
-    def forward(self, L: int) -> Tensor:
-        """The kernels at L lags, (H, L); those of softmax depend on L in every lag."""
+    def _values(self, L: int) -> Tensor:
         compute = dss_exponential_kernel if self.variant == "exp" else dss_softmax_kernel
-        with without_autocast(self.C):
-            kernel = compute(
-                self.Lambda, self._complex("C"), self.dt, L, multiplicity=self.multiplicity, check_values=False
-            )
-            return self._narrow(kernel)
+        kernel: Tensor = compute(
+            self.Lambda, self._complex("C"), self.dt, L, multiplicity=self.multiplicity, check_values=False
+        )
+        return kernel
 
     def recurrence(self, L: int | None = None) -> Recurrence:
         """The discrete systems, for `step`; softmax needs the length L of the kernel.
@@ -353,10 +352,6 @@ class DSSKernel(_ChannelKernel):
             Softmax without L.
         """
         x = self.Lambda * self.dt[:, None]
-        gain = self.dt[:, None] * self.discretization.gain(x)
-        if self.variant == "softmax":
-            if L is None:
-                raise InputError("the softmax of DSS depends on the length of the kernel; give `L`")
-            gain = gain * dss_softmax_input(self.Lambda, self.dt, L, check_values=False)
+        Bbar = self.dt[:, None] * self.discretization.gain(x) * self._inputs(L)
         weights = torch.tensor(self.multiplicity, dtype=torch.float64, device=x.device)
-        return Recurrence("channels", self.discretization.multiplier(x), gain, self._complex("C") * weights)
+        return Recurrence("channels", self.discretization.multiplier(x), Bbar, self._complex("C") * weights)

@@ -4,8 +4,8 @@
 
 Inputs are white noise limited to a band; the target at time t is u(t - o lag) for each offset o (delay: o = 1;
 reconstruction: several o in [0, 1]). Errors are root mean squares over test signals divided by that of the target, after
-the first windows have passed: 1 is what the output 0 reaches. With A, B and dt frozen, C is solved for
-by least squares, or trained by Adam; or A, B and dt are trained, with C solved for at every step.
+a burn-in: 1 is what the output 0 reaches. With A, B and dt frozen, C is solved for by least squares, or trained by Adam;
+or A, B and dt are trained, with C solved for at every step. What theory allows the start is `least_errors.least_error`.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hippo_theory.errors import InputError
+from hippo_theory.errors import InputError, checked_size
+from hippo_theory.initializations.registry import find
 from hippo_theory.torch.channel_kernels import S4DKernel, S4Kernel
 from hippo_theory.torch.layers import causal_convolution
+from hippo_theory.torch.least_errors import SMALLEST_DIRECTION, least_error
 
-__all__ = ["Task", "band_limited_noise", "run", "run_start"]
+__all__ = ["Task", "band_limited_noise", "read_config", "run", "run_start"]
 
 FAMILIES = ("legs", "legt", "fout", "lagt")  # with their low-rank term; every other start is diagonal
 
@@ -38,13 +40,14 @@ class Task:
     Attributes
     ----------
     length, lag : int
-        Samples of a signal, and of the window: dt = scale / lag.
+        Samples of a signal that count, and of the window: dt = scale / lag.
     offsets : tuple of float
         Which delays are asked for, in windows.
     cycles : float
         Highest frequency of the inputs, in cycles a window.
     burn_in : int
-        Samples before errors count: signals start at 0 with a jump, which is not in their band.
+        Samples before those that count, at least 2 lag: signals rise from 0 during the first half of them, smoothly, since
+        a jump would be outside of the band.
     N : int
         Full real state size.
     starts : tuple of str
@@ -73,6 +76,17 @@ class Task:
     lr: float = 1e-2
     state_lr: float = 1e-3
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what has no meaning before anything is computed."""
+        for name in ("length", "lag", "N", "signals", "test_signals"):
+            checked_size(name, getattr(self, name))
+        if self.burn_in < 2 * self.lag:
+            raise InputError(f"`burn_in` must be at least 2 lag = {2 * self.lag}, got {self.burn_in}; make it longer")
+        if not self.offsets or not all(0 <= 2 * offset * self.lag <= self.burn_in for offset in self.offsets):
+            raise InputError(
+                f"`offsets` must lie in [0, burn_in/(2 lag)] = [0, {self.burn_in / (2 * self.lag):g}], got {self.offsets}"
+            )
 
 
 def band_limited_noise(count: int, length: int, highest: float, generator: torch.Generator) -> Tensor:
@@ -126,7 +140,7 @@ def _least_squares(features: Tensor, targets: Tensor) -> tuple[Tensor, float]:
     wanted = targets.transpose(1, 2).flatten(0, 1).cpu().numpy()
     size = np.linalg.norm(matrix, axis=0)
     size[size == 0] = 1  # the imaginary part of a real mode that is stored as a pair
-    solution = np.linalg.lstsq(matrix / size, wanted, rcond=None)[0]
+    solution = np.linalg.lstsq(matrix / size, wanted, rcond=SMALLEST_DIRECTION)[0]
     error = np.linalg.norm(wanted - matrix / size @ solution) / np.linalg.norm(wanted)
     return torch.tensor(solution / size[:, None], device=features.device), float(error)
 
@@ -182,15 +196,49 @@ def _train_system(states: _States, task: Task, u: Tensor, targets: Tensor) -> di
 
 
 def _train_outputs(features: Tensor, task: Task, targets: Tensor) -> Tensor:
-    """Adam on C alone, from 0, with states of mean square 1."""
+    """Adam on C alone, from 0, with states of mean square 1; the error is a quadratic form in C, computed once."""
     size = features.square().mean((0, 2)).clamp_min(1e-300).sqrt()[:, None]
-    outputs = torch.zeros(len(size), targets.shape[1], dtype=torch.float64, device=features.device, requires_grad=True)
+    states = features / size
+    gram, product = (torch.einsum("snt,sht->nh", states, other) for other in (states, targets))
+    outputs = torch.zeros_like(product, requires_grad=True)
     optimizer = torch.optim.Adam([outputs], lr=task.lr)
     for _ in range(task.adam_steps):
         optimizer.zero_grad()
-        _relative_error(features / size, outputs, targets).backward()
+        (((outputs * (gram @ outputs - 2 * product)).sum()) / targets.square().sum()).backward()
         optimizer.step()
     return outputs.detach() / size
+
+
+def _period(task: Task) -> int:
+    """Of the noise, in samples: signals are a small part of it, so that their frequencies are dense in the band."""
+    return 8 * (task.burn_in + task.length)
+
+
+def _shifts(task: Task) -> list[int]:
+    return [round(offset * task.lag) for offset in task.offsets]
+
+
+def _signals(task: Task) -> Tensor:
+    """Training signals, then test signals, (count, burn_in + length)."""
+    generator = torch.Generator().manual_seed(task.seed)
+    count, total, rise = task.signals + task.test_signals, task.burn_in + task.length, task.burn_in // 2
+    noise = band_limited_noise(count, _period(task), task.cycles / task.lag, generator)[:, :total].clone()
+    t = torch.arange(rise, dtype=torch.float64) / rise
+    noise[:, :rise] *= t**3 * (10 - 15 * t + 6 * t**2)  # two derivatives vanish at both ends
+    return noise
+
+
+def _theory(kernel: Any, task: Task) -> float:
+    """The least error of the system of a kernel module on stationary inputs of this spectrum."""
+    period = _period(task)
+    return least_error(
+        kernel.to_system(0),
+        kernel.discretization.name,
+        float(kernel.dt[0].detach()),
+        _shifts(task),
+        period=period,
+        lines=int(task.cycles / task.lag * period),
+    )
 
 
 def run_start(start: str, task: Task, device: str = "cpu") -> dict[str, Any]:
@@ -199,14 +247,13 @@ def run_start(start: str, task: Task, device: str = "cpu") -> dict[str, Any]:
     Examples
     --------
     >>> from hippo_theory.torch.experiments import Task, run_start
-    >>> task = Task(200, 40, (1.0,), 2.0, 80, 8, ("legt",), steps=2)
-    >>> run_start("legt", task)["least_squares"] < 0.05
+    >>> task = Task(200, 40, (1.0,), 2.0, 160, 8, ("legt",), steps=2)
+    >>> row = run_start("legt", task)
+    >>> 0.8 < row["least_squares"] / row["theory"] < 1.5
     True
     """
-    generator = torch.Generator().manual_seed(task.seed)
-    noise = band_limited_noise(task.signals + task.test_signals, task.length, task.cycles / task.lag, generator)
-    shifts = [round(offset * task.lag) for offset in task.offsets]
-    delayed = [torch.nn.functional.pad(noise, (shift, 0))[:, : task.length] for shift in shifts]
+    noise, shifts = _signals(task), _shifts(task)
+    delayed = [torch.nn.functional.pad(noise, (shift, 0))[:, : noise.shape[1]] for shift in shifts]
     targets = torch.stack(delayed, dim=1).to(device)[..., task.burn_in :]
     u, v = noise.to(device)[: task.signals], noise.to(device)[task.signals :]
     targets, wanted = targets[: task.signals], targets[task.signals :]
@@ -221,7 +268,7 @@ def run_start(start: str, task: Task, device: str = "cpu") -> dict[str, Any]:
             fits[scale] = (*_least_squares(states(u), targets), states)
     scale = min(fits, key=lambda candidate: fits[candidate][1])
     outputs, _, states = fits[scale]
-    row: dict[str, Any] = {"start": start, "N": states.system.N, "scale": scale}
+    row: dict[str, Any] = {"start": start, "N": states.system.N, "scale": scale, "theory": _theory(states.system, task)}
     with torch.no_grad():
         features, tested = states(u), states(v)
     row["least_squares"] = relative(tested, outputs)
@@ -252,17 +299,16 @@ def run(config: Path, out: Path | None = None) -> list[dict[str, Any]]:
     Raises
     ------
     InputError
-        If the file has fields that a task has not, or lacks one.
+        A file that cannot be read, fields that a task has not or lacks, starts that there are not, no such device.
     """
-    fields = tomllib.loads(config.read_text(encoding="utf-8"))
-    device = str(fields.pop("device", "cpu"))
+    task, device = read_config(config)
     try:
-        given: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
-        }
-        task = Task(**given)
-    except TypeError as error:
-        raise InputError(f"{config}: {error}; the fields are those of experiments.Task, and device") from error
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        why = str(error).splitlines()[0]
+        raise InputError(
+            f"`device` = {device!r} cannot be used here ({why}); give a config with device = 'cpu'"
+        ) from error
     rows = []
     for start in task.starts:
         rows.append(run_start(start, replace(task, starts=(start,)), device))
@@ -272,8 +318,33 @@ def run(config: Path, out: Path | None = None) -> list[dict[str, Any]]:
     return rows
 
 
+def read_config(config: Path) -> tuple[Task, str]:
+    """The task and the device that a config names.
+
+    Raises
+    ------
+    InputError
+        A file that cannot be read, fields that a task has not or lacks, starts that there are not.
+    """
+    try:
+        fields = tomllib.loads(config.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{config} cannot be read as TOML: {error}") from error
+    device = str(fields.pop("device", "cpu"))
+    try:
+        given: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
+        }
+        task = Task(**given)
+    except TypeError as error:
+        raise InputError(f"{config}: {error}; the fields are those of experiments.Task, and device") from error
+    for start in task.starts:
+        find(start)
+    return task, device
+
+
 _COLUMNS = (
-    *("start", "N", "scale", "least_squares", "adam_on_C"),
+    *("start", "N", "scale", "theory", "least_squares", "adam_on_C"),
     *("trained", "trained_last", "spectrum_moved", "largest_real_part"),
 )
 
@@ -298,13 +369,13 @@ def _draw(rows: list[dict[str, Any]], path: Path) -> None:
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     axes = figure.subplots()
     places = np.arange(len(rows))
-    marks = (("least_squares", "o"), ("trained", "s"), ("adam_on_C", "x"))
-    for column, marker in marks:
+    marks = (("least_squares", "o", 6), ("trained", "s", 6), ("adam_on_C", "x", 6), ("theory", "k_", 26))
+    for column, marker, size in marks:
         if all(row[column] is not None for row in rows):
-            axes.semilogy(places, [row[column] for row in rows], marker, label=column.replace("_", " "))
+            axes.semilogy(places, [row[column] for row in rows], marker, ms=size, label=column.replace("_", " "))
     axes.set_xticks(places, [f"{row['start']}" for row in rows], rotation=20)
     axes.set_ylabel("relative error on test signals")
-    axes.legend()
+    axes.legend(markerscale=0.6)
     figure.savefig(path, dpi=150, metadata={"Software": None})
 
 
@@ -313,7 +384,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if len(given) != 3 or given[1] != "--out":
         raise SystemExit("usage: python -m hippo_theory.torch.experiments CONFIG.toml --out FOLDER")
-    run(Path(given[0]), Path(given[2]))
+    try:
+        run(Path(given[0]), Path(given[2]))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the message of a command
+        raise SystemExit(2) from error
 
 
 if __name__ == "__main__":

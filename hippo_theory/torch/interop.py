@@ -159,13 +159,15 @@ def _output(part: Parameters, reading: Reading) -> Array:
 
 
 def _channels(part: Parameters, reading: Reading, dtype: torch.dtype, options: dict[str, Any]) -> Kernel:
-    Lambda = part.Lambda.values.astype(np.complex128)
-    steps, Lambda = _steps(part, Lambda)
+    stored = part.Lambda.values.astype(np.complex128)
+    steps, Lambda = _steps(part, stored)
     H, n = len(steps), Lambda.shape[1]
     Lambda = np.broadcast_to(Lambda, (H, n)) if len(Lambda) == 1 else Lambda
     if len(Lambda) != H:
         raise InputError(f"{part.prefix}: {len(Lambda)} systems for {H} channels; modules have one for each channel")
     C = _output(part, reading) if reading.output in part.others and reading.multiplicity == 2 else None
+    if C is not None and Lambda is not stored:
+        C = C * Lambda / stored  # their kernel divides W by the rates before the second step
     B = np.ones((H, n), dtype=np.complex128) if part.B is None else np.broadcast_to(part.B.values + 0j, (H, n))
     P = None if part.P is None else np.broadcast_to(part.P.values + 0j, (H, n, part.P.values.shape[2]))
     multiplicity = np.full(n, reading.multiplicity)
@@ -189,7 +191,7 @@ def _channels(part: Parameters, reading: Reading, dtype: torch.dtype, options: d
 
 
 def _steps(part: Parameters, Lambda: Array) -> tuple[Array, Array]:
-    """dt (H,), and the rates; DSS may store two steps, for real and imaginary parts."""
+    """dt (H,), and the rates; DSS stores two steps by default, for real and imaginary parts, here dt and a factor of Im."""
     if part.step is None:
         raise InputError(f"{part.prefix}: no step is stored; modules need one for each channel")
     steps = part.step.values.astype(np.float64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from hippo_theory.arithmetic import balls, exact_fraction
-from hippo_theory.discretizations import Discretization
+from hippo_theory.discretizations import DISCRETIZATIONS, Discretization, find_discretization, generalized_bilinear
 from hippo_theory.errors import InputError
 from hippo_theory.initializations import step_sizes
 from hippo_theory.systems import HalfSystem
 from hippo_theory.torch.parameters import (
+    TRANSFORMS,
     CertifiedStart,
     Transform,
     as_pairs,
@@ -25,11 +27,21 @@ from hippo_theory.torch.parameters import (
 
 __all__ = ["Kernel"]
 
-_DOUBLE = {torch.float32: torch.float64, torch.complex64: torch.complex128}
-
 
 def wide(x: Tensor) -> Tensor:
-    return x.to(_DOUBLE.get(x.dtype, x.dtype))
+    """A parameter in float64.
+
+    Raises
+    ------
+    InputError
+        If the module was cast to a narrower type, in which rates and steps have lost their digits.
+    """
+    if x.dtype not in (torch.float32, torch.float64):
+        raise InputError(
+            f"the parameters of a kernel must be float32 or float64, got {x.dtype}; leave the kernel in float32 and run "
+            "the model under torch.autocast"
+        )
+    return x.double()
 
 
 def without_autocast(x: Tensor) -> AbstractContextManager[Any]:
@@ -120,12 +132,44 @@ class Kernel(nn.Module):
         """Steps, float64: exp of what is stored as ``log_dt``."""
         return torch.exp(wide(self.log_dt))
 
-    def _narrow(self, kernel: Tensor) -> Tensor:
-        return kernel.to(self.dtype)
+    def forward(self, L: int) -> Tensor:
+        """The kernels at L lags in the dtype of the parameters, (H, L); of S5 and LRU (K, H, L).
+
+        Outside of autocast, and rounded once from what `_values` computes. The softmax of DSS depends on L in every lag.
+        """
+        with without_autocast(self.C):
+            return self._values(L).to(self.dtype)
+
+    def _values(self, L: int) -> Tensor:
+        """What a subclass computes: the kernels, in float64 or in the dtype of the parameters."""
+        raise NotImplementedError
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and deepcopy: functions by what they are found by."""
+        state = super().__getstate__()
+        return {name: _by_name(value) for name, value in state.items()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__({name: value() if isinstance(value, partial) else value for name, value in state.items()})
 
     def extra_repr(self) -> str:
         """Sizes and dtype."""
         return f"N={self.N}, stored={self.stored}, dtype={self.dtype}"
+
+
+def _transform_named(name: str) -> Transform:
+    return TRANSFORMS[name]
+
+
+def _by_name(value: Any) -> Any:
+    """What finds a transform or a discretization again, whose functions no pickle holds; other values unchanged."""
+    if isinstance(value, Transform):
+        return partial(_transform_named, value.name)
+    if isinstance(value, Discretization) and value.name in DISCRETIZATIONS:
+        return partial(find_discretization, value.name)
+    if isinstance(value, Discretization) and value.alpha is not None:
+        return partial(generalized_bilinear, value.alpha)
+    return value
 
 
 def repeated(value: Tensor, H: int | None) -> Tensor:

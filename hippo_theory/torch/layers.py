@@ -185,15 +185,20 @@ class SequenceLayer(nn.Module):
         system = self.recurrence() if recurrence is None else recurrence
         if u.ndim != 2 or u.shape[-1] != self.H:
             raise InputError(f"`u` must have the shape (batch, {self.H}), got {tuple(u.shape)}; reshape it")
-        with without_autocast(u):
-            y, state = system.step(u, system.initial_state(len(u)) if state is None else state)
-            return (y.to(self.kernel.dtype) + self.D * u.to(self.kernel.dtype)).to(u.dtype), state
+        y, state = system.step(u, system.initial_state(len(u)) if state is None else state)
+        return (y.to(self.kernel.dtype) + self.D * u.to(self.kernel.dtype)).to(u.dtype), state
 
-    def to_system(self, channel: int = 0) -> HalfSystem:
+    def to_system(self, channel: int = 0, L: int | None = None) -> HalfSystem:
         """The system of one channel back on the side of the theory, in float64, without D.
 
         S4D, S4, DSS: continuous, with the step ``kernel.dt[channel]``. S5: from input `channel` to all outputs, with the
-        sampling step as the unit of time. LRU: discrete.
+        sampling step as the unit of time. LRU: discrete. L is the length of the kernel, on which only the softmax of DSS
+        depends.
+
+        Raises
+        ------
+        InputError
+            Softmax without L.
 
         Examples
         --------
@@ -201,7 +206,7 @@ class SequenceLayer(nn.Module):
         >>> S4D.from_initialization("s4d-lin", N=4, H=1).to_system().Lambda.imag.round(4)
         array([0.    , 3.1416])
         """
-        return self.kernel.to_system(channel)
+        return self.kernel.to_system(channel, L)
 
 
 class S4D(SequenceLayer):

@@ -13,7 +13,7 @@ from hippo_theory.errors import InputError, checked_size
 from hippo_theory.initializations import ring_parameters
 from hippo_theory.kernels import exponential_kernel, vandermonde_kernel
 from hippo_theory.systems import HalfSystem
-from hippo_theory.torch.kernel_base import Kernel, generator_or_seeded, given_outputs, log_steps, wide, without_autocast
+from hippo_theory.torch.kernel_base import Kernel, generator_or_seeded, given_outputs, log_steps, wide
 from hippo_theory.torch.parameters import CertifiedStart, certified_start, rounded
 from hippo_theory.torch.recurrences import Recurrence
 
@@ -30,7 +30,7 @@ class S5Kernel(Kernel):
     H, K : int
         Inputs and outputs; K is H if not given.
     B, C : arrays, optional
-        (n, H) and (K, n), complex; drawn with variance 1/n otherwise (LeCun).
+        (n, H) and (K, n), complex; drawn otherwise, with variances 1/H and 1/n (LeCun).
     dt, real_part, trains_A, trains_B, trains_dt, dtype, rng
         As in `S4DKernel`; n steps.
     method : str or Discretization
@@ -95,21 +95,19 @@ class S5Kernel(Kernel):
     def _inputs(self) -> Tensor:
         return self._complex("B", 0) * self.dt[:, None]
 
-    def forward(self, L: int) -> Tensor:
-        """The impulse responses at L lags, (K, H, L)."""
-        with without_autocast(self.C):
-            step = self.recurrence()
-            kernel = exponential_kernel if self.discretization.alpha is None else vandermonde_kernel
-            powers = self._rates() if self.discretization.alpha is None else step.Abar
-            values = kernel(
-                self._complex("C")[:, None, :],
-                step.Bbar.transpose(0, 1)[None],
-                powers,
-                L,
-                multiplicity=self.multiplicity,
-                check_values=False,
-            )
-            return self._narrow(values)
+    def _values(self, L: int) -> Tensor:
+        step = self.recurrence()
+        kernel = exponential_kernel if self.discretization.alpha is None else vandermonde_kernel
+        powers = self._rates() if self.discretization.alpha is None else step.Abar
+        values: Tensor = kernel(
+            self._complex("C")[:, None, :],
+            step.Bbar.transpose(0, 1)[None],
+            powers,
+            L,
+            multiplicity=self.multiplicity,
+            check_values=False,
+        )
+        return values
 
     def recurrence(self, L: int | None = None) -> Recurrence:
         """The discrete system, for the scan and for `step`; L plays no part."""
@@ -118,7 +116,7 @@ class S5Kernel(Kernel):
         Bbar = self.discretization.gain(x)[:, None] * self._inputs()
         return Recurrence("matrix", self.discretization.multiplier(x), Bbar, self._complex("C") * weights)
 
-    def to_system(self, channel: int = 0) -> HalfSystem:
+    def to_system(self, channel: int = 0, L: int | None = None) -> HalfSystem:
         """The continuous system from one input to all outputs, in float64, with the sampling step as the unit of time."""
         arrays = {"Lambda": self._rates(), "B": self._inputs()[:, channel], "C": self._complex("C")}
         values: dict[str, Any] = {name: array.detach().cpu().numpy() for name, array in arrays.items()}
@@ -221,18 +219,16 @@ class LRUKernel(Kernel):
     def _inputs(self) -> Tensor:
         return torch.exp(wide(self.gamma_log))[:, None] * self._complex("B", 0)
 
-    def forward(self, L: int) -> Tensor:
-        """The impulse responses at L lags, (K, H, L)."""
-        with without_autocast(self.C):
-            C, B = self._complex("C")[:, None, :], self._inputs().transpose(0, 1)[None]
-            kernel = exponential_kernel(C, B, self.Lambda, L, multiplicity=self.multiplicity, check_values=False)
-            return self._narrow(kernel)
+    def _values(self, L: int) -> Tensor:
+        C, B = self._complex("C")[:, None, :], self._inputs().transpose(0, 1)[None]
+        values: Tensor = exponential_kernel(C, B, self.Lambda, L, multiplicity=self.multiplicity, check_values=False)
+        return values
 
     def recurrence(self, L: int | None = None) -> Recurrence:
         """The discrete system, for the scan and for `step`; L plays no part."""
         return Recurrence("matrix", torch.exp(self.Lambda), self._inputs(), 2 * self._complex("C"))
 
-    def to_system(self, channel: int = 0) -> HalfSystem:
+    def to_system(self, channel: int = 0, L: int | None = None) -> HalfSystem:
         """The discrete system from one input to all outputs, in float64."""
         step = self.recurrence()
         arrays = {"Lambda": step.Abar, "B": step.Bbar[:, channel], "C": self._complex("C")}

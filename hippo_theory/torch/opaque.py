@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,16 +17,7 @@ from hippo_theory.errors import InputError
 
 __all__ = ["opaque"]
 
-
-def _keys_of_a_new_thread() -> tuple[Any, Any]:
-    """What the dispatcher forces on and off where nothing has been switched, whatever mode this import runs in."""
-    with ThreadPoolExecutor(1) as thread:
-        read = (torch._C._dispatch_tls_local_include_set, torch._C._dispatch_tls_local_exclude_set)
-        on, off = (thread.submit(keys).result() for keys in read)
-    return on, off
-
-
-_PLAIN = _keys_of_a_new_thread()
+_Result = TypeVar("_Result")
 
 
 def opaque(
@@ -72,16 +62,21 @@ def opaque(
     count = len(tensors)
 
     def value_of(*given: Any) -> Tensor:
-        with _plain_dispatch():
-            return _fresh(compute(*given))
+        def value() -> Tensor:
+            with torch.no_grad():
+                return _fresh(compute(*given))
+
+        return _in_a_new_thread(value, given[0])
 
     def gradients_of(gradient: Tensor, *given: Any) -> tuple[Tensor, ...]:
         def of_tensors(*values: Tensor) -> Tensor:
             return compute(*values, *given[count:])
 
-        with _plain_dispatch():
+        def gradients() -> tuple[Tensor, ...]:
             pulled: Any = torch.func.vjp(of_tensors, *given[:count])
             return tuple(_fresh(part) for part in pulled[1](gradient))
+
+        return _in_a_new_thread(gradients, gradient)
 
     def empty_gradients(gradient: Tensor, *given: Any) -> tuple[Tensor, ...]:
         return tuple(_empty_like(tensor) for tensor in given[:count])
@@ -121,13 +116,21 @@ def opaque(
     return call
 
 
-def _plain_dispatch() -> AbstractContextManager[Any]:
-    """Undo what the call of an operator switches off; PyTorch has no public way.
+def _in_a_new_thread(compute: Callable[[], _Result], like: Tensor) -> _Result:
+    """The result of plain code, run on the stream of the tensor `like`.
 
-    That is autograd, and under a mode (the first run of a compiled graph is under one) `vmap` and lazy conjugation too.
+    The call of an operator switches autograd off, and under a mode (the first run of a compiled graph is under one) `vmap`
+    and lazy conjugation too. All of this, and autocast, belongs to a thread: in a new one nothing is switched. The thread
+    lives for one call, so that none is lost where a process forks.
     """
-    context: AbstractContextManager[Any] = torch._C._ForceDispatchKeyGuard(*_PLAIN)
-    return context
+    stream = torch.cuda.current_stream(like.device) if like.is_cuda else None
+
+    def on_stream() -> _Result:
+        with torch.cuda.stream(stream):  # of None: nothing
+            return compute()
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(on_stream).result()
 
 
 def _fresh(tensor: Tensor) -> Tensor:
