@@ -9,13 +9,24 @@ import hippo_theory as ht
 from hippo_theory.initializations import initialization
 from hippo_theory.validation import validate
 from hippo_theory.validation.kernel_errors import SystemArrays, kernel_error
-from hippo_theory.validation.moves import chance_distance, decisive, distance, nearest_start, outlying
+from hippo_theory.validation.moves import decisive, is_near, likeliest_start, nearest_start, outlying
 from hippo_theory.validation.references import references
 from hippo_theory.validation.vectors import HALVED_INPUT, WHOLE_INPUT
 
 CLOSED = ("s4d-lin", "s4d-inv", "s4d-inv2", "s4d-quad", "s4d-real")
 FAMILIES = ("legs", "legt", "lagt", "fout")
-LEVELS = (1e-7, 3e-7, 1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 1e-3, 1e-2, 0.1)
+LEVELS = (
+    1e-7,
+    3e-7,
+    1e-6,
+    3e-6,
+    1e-5,
+    3e-5,
+    1e-4,
+    1e-3,
+    1e-2,
+    0.05,
+)  # beyond, chance comes near to evenly spaced starts
 
 
 def spectrum(id, N):
@@ -54,8 +65,8 @@ def test_a_start_that_has_moved_a_little_is_that_start(id, dtype):
         assert found.verdict in ("rounding", "trained"), (level, found.verdict, found.reason)
         assert found.cause == ("trained" if found.verdict == "trained" else None)
         seen.append(found.verdict)
-    # Above 4 sqrt(N) u times the largest eigenvalue, relative to that one, no bound explains the moves.
-    assert set(seen[5:]) == {"trained"}
+    # Well above 20 sqrt(N) u = 9.5e-6, relative to the largest eigenvalue, no bound explains the moves.
+    assert set(seen[6:]) == {"trained"}
     if dtype == "complex64" and id in CLOSED:
         assert seen[0] == "rounding" and set(seen[1:]) == {"trained"}
 
@@ -70,12 +81,12 @@ def test_s4d_lin_after_a_few_steps_of_an_optimizer(seed):
     assert (found.identified, found.verdict, found.cause) == ("s4d-lin", "trained", "trained"), found.reason
 
 
-@pytest.mark.parametrize("id", ["s4d-lin", "fout"])
-def test_a_real_part_that_stays_does_not_make_it_another_start(id):
-    """FouT, FourierDiagonal and S4D-Lin differ by a factor and by the real part."""
+@pytest.mark.parametrize(("id", "level"), [("s4d-lin", 3e-6), ("fout", 3e-5)])
+def test_a_real_part_that_stays_does_not_make_it_another_start(id, level):
+    """FouT, FourierDiagonal and S4D-Lin differ by a factor and by the real part. FouT comes from an eigensolver."""
     Lambda = spectrum(id, 64)
     for seed in range(6):
-        moved = Lambda.real + 1j * Lambda.imag * (1 + 3e-6 * np.random.default_rng(seed).standard_normal((2, 32))[1])
+        moved = Lambda.real + 1j * Lambda.imag * (1 + level * np.random.default_rng(seed).standard_normal((2, 32))[1])
         found = one({"Lambda": moved.astype(np.complex64)})
         assert (found.identified, found.verdict) == (id, "trained"), found.reason
 
@@ -111,10 +122,10 @@ def test_one_number_that_stands_out_is_no_training(id, dtype):
     assert one({"Lambda": among_moved.astype(dtype)}).verdict == "trained"
 
 
-@pytest.mark.parametrize("level", [0.3, 1.0, 3.0])
+@pytest.mark.parametrize("level", [0.1, 1.0, 3.0])
 @pytest.mark.parametrize("id", ["s4d-lin", "s4d-legs", "s4d-inv"])
 def test_noise_as_large_as_the_numbers_leaves_nothing_to_recognize(id, level):
-    """At 30 % the start is still nearer than random numbers are to theirs; at 300 % few are, one in twenty by that level."""
+    """At 10 % the start is still nearer than random numbers are to theirs; at 100 % one in twenty is at most."""
     answers = []
     for seed in range(10):
         moved = noisy(initialization(id, 64).Lambda, level, np.random.default_rng(seed))
@@ -122,7 +133,7 @@ def test_noise_as_large_as_the_numbers_leaves_nothing_to_recognize(id, level):
     if level < 1:
         assert [found.verdict for found in answers] == 10 * ["trained"]
     else:
-        assert sum(found.identified == "random" for found in answers) >= (5 if level == 1 else 8)
+        assert sum(found.identified == "random" for found in answers) >= 8
         assert all("no nearer" in found.reason for found in answers if found.identified == "random")
 
 
@@ -136,7 +147,7 @@ def test_the_chance_level_holds_for_other_draws(n):
         shape = rng.random(n) if index % 2 else 10 ** (-3 * rng.random(n))
         scale = np.exp(rng.uniform(scales.min() - np.log(10), scales.max() + np.log(10)))
         values = -0.5 + 1j * scale * np.sort(shape)[::-1]
-        near += min(float(distance(r, values)) for r in starts) < chance_distance(n, False)
+        near += is_near(*likeliest_start(values))
     assert near <= 12
 
 

@@ -16,7 +16,7 @@ from hippo_theory.validation import validate
 from hippo_theory.validation.bases import normal_plus_low_rank_of, rearrangement
 from hippo_theory.validation.closed_forms import closed_form
 from hippo_theory.validation.kernel_errors import SystemArrays, kernel_error
-from hippo_theory.validation.matching import compare_eigenvalues, compare_weights, eigenvalue_bound
+from hippo_theory.validation.matching import compare_eigenvalues, compare_weights
 from hippo_theory.validation.quantities import TRANSFORMS, Quantity, precision_of, quantity, spacings
 from hippo_theory.validation.references import dense_references, references
 
@@ -103,21 +103,6 @@ def test_closed_forms_in_float64_are_those_of_the_package(id):
     N = 64
     truth = initialization(id, N).Lambda.imag
     assert np.abs(closed_form(id, np.arange(N // 2), N) - truth).max() <= 4 * EPS * max(truth.max(), N / np.pi)
-
-
-@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
-def test_eigensolvers_stay_within_the_bound_which_is_not_absurd(dtype):
-    ratios = {}
-    roundoff = 2.0**-24 if dtype is np.complex64 else 2.0**-53
-    for N in (4, 8, 16, 32, 64, 128, 256):
-        A, P = ht.LegS(N).A, ht.LegS(N).P
-        normal = A + P @ P.T
-        skew = (normal - normal.T) / 2
-        values = -0.5 + 1j * np.linalg.eigvalsh((-1j * skew).astype(dtype)).astype(float)
-        fit = compare_eigenvalues(quantity(values.astype(dtype), np.dtype(dtype).name), reference("legs", N, "all"))
-        ratios[N] = float((fit.Lambda.errors / eigenvalue_bound(fit.reference, roundoff)).max())
-    assert max(ratios.values()) <= 1, f"errors over bounds: {ratios}"
-    assert max(ratios.values()) >= 1 / 100, f"errors over bounds: {ratios}"
 
 
 @pytest.mark.parametrize("N", [16, 64])

@@ -147,7 +147,12 @@ def _same_invariants(A: Quantity, B: Quantity | None, reference: DenseReference)
     Singular values of A and of A^2, eigenvalues of (A + A*)/2 and (A - A*)/(2i), norms of B, A B and A^2 B. By Weyl's
     inequality an error E of A moves the first by ||E||_2 at most; of A^2 by 2 ||A|| ||E||.
     """
-    N, size = len(reference.A), float(np.linalg.norm(reference.A, 2))
+    N, whole = len(reference.approximate), float(np.linalg.norm(reference.approximate))
+    # Cheap first: the Frobenius norm moves by ||E||_F <= sqrt(N) ||E||_2, and is no less than the 2-norm.
+    moved = 8 * N**1.5 * (max(A.roundoff, 2.0**-53) * whole + float(np.abs(A.spacing).max()))
+    if abs(float(np.linalg.norm(A.values)) - whole) > moved:
+        return False
+    size = float(np.linalg.norm(reference.A, 2))
     error = 8 * N * (max(A.roundoff, 2.0**-53) * size + float(np.abs(A.spacing).max()))
     for stored, truth, scale in zip(_invariants(A.values), _invariants(reference.A), (1, 2 * size, 1, 1), strict=True):
         if np.abs(stored - truth).max() > error * max(scale, 1):

@@ -136,7 +136,8 @@ def paired(
             other = left.pop(fitting[0])
             key = system.content, other.content
             if key not in measured:
-                measured[key] = _measured(system, other)
+                with np.errstate(all="ignore"):  # what is not finite is said
+                    measured[key] = _measured(system, other)
             yield replace(measured[key], finding=finding, reference=other.finding)
         else:
             size = "this kind" if system.states is None else f"{system.states} states"
@@ -210,8 +211,11 @@ def _measured(one: _System, other: _System) -> Pair:
             if (one.P is not None or one.B is not None) and _is_multiple(other.Lambda):
                 notes.append("of equal eigenvalues, the eigenvectors and so B and P are not unique")
     elif one.A is not None and other.A is not None and one.states and one.states <= _LARGEST_DENSE:
-        eigenvalues, _ = _matched(np.linalg.eigvals(one.A), np.linalg.eigvals(other.A))
-        notes.append("eigenvalues of dense matrices in float64, which they need not determine well")
+        if np.isfinite(one.A).all() and np.isfinite(other.A).all():
+            eigenvalues, _ = _matched(np.linalg.eigvals(one.A), np.linalg.eigvals(other.A))
+            notes.append("eigenvalues of dense matrices in float64, which they need not determine well")
+        else:
+            notes.append("no eigenvalues: a matrix holds NaN or infinity")
     else:
         notes.append("one is dense and the other diagonal (plus low rank): only the kernels are compared")
     kernel = None

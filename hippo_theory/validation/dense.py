@@ -2,89 +2,37 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
 
-from hippo_theory.discretizations import discretize_dense
 from hippo_theory.errors import InputError
 from hippo_theory.families import make_family
 from hippo_theory.validation.bases import another_basis, rearrangement
 from hippo_theory.validation.causes import Cause, factor_name
-from hippo_theory.validation.discrete_spectra import nearest_simple
+from hippo_theory.validation.dense_matches import DenseMatch, judged_entries, match_cost
+from hippo_theory.validation.discrete_matrices import discretized
 from hippo_theory.validation.findings import Finding, Part
-from hippo_theory.validation.matching import SINGLE, Comparison
+from hippo_theory.validation.matching import SINGLE
 from hippo_theory.validation.misindexed_legs import mixed_index_matrix, one_indexed_matrices
+from hippo_theory.validation.moved_matrices import MovedMatrix, is_spread, nearest_matrix
+from hippo_theory.validation.moves import percent
 from hippo_theory.validation.quantities import Quantity
 from hippo_theory.validation.reading import Parameters
-from hippo_theory.validation.references import DenseReference, dense_references
+from hippo_theory.validation.references import DenseReference, dense_references, family_reference
 from hippo_theory.validation.unrecognized import nonfinite
 from hippo_theory.validation.vector_damage import vector_cause
 from hippo_theory.validation.vectors import HALVED_INPUT, WHOLE_INPUT
 
-__all__ = ["judge_dense", "judge_stacked", "may_be_discretized"]
+__all__ = ["judge_dense"]
 
 Array = NDArray[Any]
 
-_LARGEST_EXPONENTIAL = 256  # states above which e^(A dt) is not tried
-_SMALLEST_STEP, _LARGEST_STEP = 1e-8, 1e3
-
-
-@dataclass(frozen=True, eq=False)
-class _Match:
-    """A reference, changed in a way that is said, and how far A is from it."""
-
-    reference: DenseReference
-    A: Array
-    B: Array
-    part: Part
-    cost: float
-    step: float | None = None  # of a discretization
-
-
-def _relative(errors: Array, truth: Array) -> float:
-    scale = np.where(truth == 0, np.abs(truth).max(initial=1e-300), np.abs(truth))
-    return float((errors / scale).max(initial=0.0))
-
-
-def _entries(stored: Quantity, truth: Array, why: str = "", factor: float = 4.0, terms: Array | None = None) -> Part:
-    """exact, rounding or deviates, entry by entry: every entry is one square root and a product or two.
-
-    `terms`: the size of the terms where entries are sums.
-    """
-    sizes = np.abs(truth) if terms is None else terms
-    errors, spacing = np.abs(stored.values - truth), np.abs(stored.spacing)
-
-    def compared(roundoff: float) -> Comparison:
-        with np.errstate(over="ignore"):
-            ulps = float(np.where(errors == 0, 0.0, errors / spacing).max(initial=0.0))
-        bound = factor * min(roundoff, SINGLE) * sizes + spacing
-        return Comparison(errors, truth, ulps, bound, _relative(errors, truth))
-
-    plain = compared(stored.roundoff)
-    part = plain.judged(stored.dtype, why)
-    if part.verdict != "deviates":
-        return part
-    held = stored.as_held()
-    if held is not None:
-        part = _entries(held, truth, why, factor, terms)
-        if part.verdict in ("exact", "rounding"):
-            text = why or f"the numbers are those of {held.dtype}, stored as {stored.dtype}"
-            return replace(part, verdict="rounding", why=text)
-    if stored.roundoff < SINGLE:
-        single = compared(SINGLE)
-        rounded = (
-            truth.astype(np.float32) != truth
-        )  # what float32 changes must be changed, or it was not computed there
-        if single.is_rounding and rounded.any() and plain.outside[rounded].mean() >= 0.5:
-            return single.part("rounding", why=why or "computed in float32")
-    return plain.part("deviates", why=why)
+_NEAR = 1e-2  # relative distance from a multiple of a reference up to which it is worth being judged
+_DECISIVE = 10.0  # times nearer than the nearest start that a mistake must bring a matrix, as in `moves.decisive`
 
 
 def judge_dense(parameters: Parameters) -> Iterator[Finding]:
@@ -96,24 +44,63 @@ def judge_dense(parameters: Parameters) -> Iterator[Finding]:
     B = parameters.B
     if B is not None and not np.isfinite(B.values).all():
         B = None
-    match = turned = None
-    if A.values.any():  # a matrix of zeros is the damage, the limit and the discretization of many
-        match = _direct(A, B, N) or _discretized(A, B, N)
-        match = match or _damaged(
-            A, N
-        )  # before other bases: one wrong entry may be small beside an eigensolver's errors
-        turned = None if match is not None else another_basis(replace(parameters, B=B))
-    if match is None:
-        why = "a matrix that is no known start"
-        part = Part("random", why=why, cause="random")
-        yield turned or _finding(parameters, "random", None, {"A": part})
+    match = _matched(A, B) if A.values.any() else None  # zeros are the damage, the limit and the discretization of many
+    moved = turned = None
+    if not isinstance(match, DenseMatch) and A.values.any():
+        moved = nearest_matrix(A.values)
+        turned = _in_another_basis(replace(parameters, B=B), moved)
+    if turned is not None:
+        yield turned
+        return
+    if moved is not None:
+        match = _moved(moved, A)
+    if not isinstance(match, DenseMatch):
+        part = match or Part("random", why="a matrix that is no known start", cause="random")
+        yield _finding(parameters, part.verdict, None, {"A": part})
         return
     parts = {"A": match.part}
     if parameters.B is not None:
         nothing = Part("deviates", why="holds NaN or infinity", cause="nonfinite")
-        parts["B"] = nothing if B is None else _judge_input(B, match)
+        parts["B"] = nothing if B is None else _judge_vector(B, match)
     why = _input_convention(B, match, parts)
     yield _finding(parameters, match.reference.id, match.reference.convention, parts, why)
+
+
+def _matched(A: Quantity, B: Quantity | None) -> DenseMatch | Part | None:
+    """The known matrix that A is, or one that is damaged; a `Part` says why nothing can be decided."""
+    direct = _direct(A, B)
+    if direct is not None:
+        return direct
+    discrete = discretized(A, B)
+    # Before other bases: one wrong entry may be small beside an eigensolver's errors.
+    return discrete if isinstance(discrete, DenseMatch) else _damaged(A) or discrete
+
+
+def _in_another_basis(parameters: Parameters, moved: MovedMatrix | None) -> Finding | None:
+    """The finding in another basis, where that brings A decisively nearer to a start than it is in its own.
+
+    The bounds of an eigensolver are those of the largest eigenvalue, 4 sqrt(N) u ||A||, and hide small moves of all entries.
+    """
+    if moved is None:
+        return another_basis(parameters)
+    A, truth = parameters.Lambda, moved.reference.approximate
+    away = float(np.linalg.norm(A.values - (truth.T if moved.turned else truth), 2))
+    if _DECISIVE * 4 * np.sqrt(len(truth)) * min(A.roundoff, SINGLE) * np.linalg.norm(truth, 2) > away:
+        return None
+    turned = another_basis(parameters)
+    # Without a bound of its own it is by invariants, within the bound above but for a factor of sqrt(N).
+    bound = None if turned is None else turned.parts["A"].bound
+    return turned if bound is None or _DECISIVE * bound <= away else None
+
+
+def _moved(moved: MovedMatrix, A: Quantity) -> DenseMatch:
+    truth = moved.reference.A.T if moved.turned else moved.reference.A
+    why = f"entries have moved by {percent(moved.median)} (median), {percent(moved.largest)} (largest)"
+    if moved.turned:
+        why = f"A is transposed; {why}"
+    part = judged_entries(A, truth, terms=moved.reference.terms)
+    part = replace(part, verdict="trained", why=f"nearest to {moved.reference.id}: {why}", cause="trained")
+    return DenseMatch(moved.reference, moved.reference.B, part, 1.0)
 
 
 def _finding(parameters: Parameters, id: str, convention: str | None, parts: dict[str, Part], why: str = "") -> Finding:
@@ -122,11 +109,10 @@ def _finding(parameters: Parameters, id: str, convention: str | None, parts: dic
 
 
 def _deviant(reference: DenseReference, part: Part) -> Part:
-    if reference.beta in ("D8", "D9") and part.verdict != "deviates":
+    deviation = reference.deviation
+    if deviation is not None and part.verdict != "deviates":
         texts = {"D8": "LegS with indices from 1", "D9": "A with indices from 0, P with indices from 1"}
-        return replace(
-            part, verdict="known-deviation", deviation=reference.beta, why=texts[reference.beta], cause="index"
-        )
+        return replace(part, verdict="known-deviation", deviation=deviation, why=texts[deviation], cause="index")
     return part
 
 
@@ -143,9 +129,9 @@ def _generalized_laguerre(A: Array) -> list[DenseReference]:
         return []
     try:
         family = make_family("lagt", len(A), convention="glagt", alpha=_short(alpha), beta=_short(beta))
+        return [family_reference(family, _short(beta))]
     except InputError:
         return []
-    return [DenseReference("lagt", "glagt", len(A), family.A, family.B)]
 
 
 def _short(value: float) -> str:
@@ -153,68 +139,104 @@ def _short(value: float) -> str:
     return np.format_float_positional(float(f"{value:.5g}") + 0.0, trim="-")
 
 
-def _direct(A: Quantity, B: Quantity | None, N: int) -> _Match | None:
-    """A itself, transposed, negated or scaled."""
-    found: list[_Match] = []
-    for reference in _all_references(N) + (_generalized_laguerre(A.values) if not np.iscomplexobj(A.values) else []):
-        for turned, sign, text, cause in (
-            (False, 1, "", None),
-            (True, 1, "A is transposed", "transposed"),
-            (False, -1, "the sign of A is the other one: x' = -A x + B u", "sign"),
-            (True, -1, "A is transposed and has the other sign", "sign"),
-        ):
-            truth = sign * (reference.A.T if turned else reference.A)
-            if cause and np.array_equal(truth, reference.A):
-                continue
-            part = _entries(A, truth, terms=reference.terms)
-            if part.verdict == "deviates":
-                ratio = _ratio(A.values, truth)
-                if (
-                    ratio is None
-                    or abs(ratio - 1) < 1e-9
-                    or not _entries(A, ratio * truth, factor=8.0).verdict != "deviates"
-                ):
-                    continue
-                named = factor_name(ratio)
-                text = (
-                    text + "; " if text else ""
-                ) + f"another time scale: A is {named} times the expected; divide by it"
-                part = replace(part, why=text, cause="factor")
-                found.append(_Match(reference, ratio * truth, ratio * reference.B, part, 3.0 + bool(cause)))
-                continue
+def _direct(A: Quantity, B: Quantity | None) -> DenseMatch | None:
+    """A itself, with its states rearranged, transposed, negated or scaled.
+
+    A mistake must bring it decisively nearer to a start than the nearest one is as it stands: bounds with an estimated
+    factor would hide small moves of all entries.
+    """
+    references = _all_references(len(A.values))
+    if not np.iscomplexobj(A.values):
+        references += _generalized_laguerre(A.values)
+    found: list[DenseMatch] = []
+    wrong: list[DenseMatch] = []
+    nearest = np.inf
+    for reference in references:
+        ratio = _ratio(A.values, reference.approximate)
+        if ratio is None or abs(ratio - 1) > _NEAR:
+            continue
+        part = judged_entries(A, reference.A, terms=reference.terms)
+        if part.verdict != "deviates":
             part = _deviant(reference, part)
-            if cause:
-                part = replace(
-                    part, verdict="deviates" if part.deviation is None else part.verdict, why=text, cause=cause
-                )
-                if sign == -1 and reference.id in ("legs", "lagt", "legt") and not turned:
-                    part = replace(part, why=text + " (HiPPO 2020 writes it so)")
-            found.append(_Match(reference, truth, reference.B, part, _cost(part) + (2.0 if cause else 0.0)))
-    if not any(match.cost < 1 for match in found):
-        found += _rearranged(A, B, N)
+            found.append(DenseMatch(reference, reference.B, part, match_cost(part)))
+        else:
+            nearest = min(nearest, part.max_error or 0.0)
+    if not found:
+        found += _rearranged(A, B)
+    for reference in references:
+        wrong += _mistaken(A, reference)
+    # Errors are told against what the mistake makes of the reference: a move hides one that does not get below it.
+    wrong = [
+        match
+        for match in wrong
+        if _DECISIVE * (match.part.max_error or 0.0) <= nearest or match.part.verdict == "exact"
+    ]
     if B is not None:
-        scores = [match.cost + 3 * _cost(_judge_input(B, match)) for match in found]
-        return found[int(np.argmin(scores))] if found else None
-    return min(found, key=lambda match: match.cost, default=None)
+        scores = [match.cost + 3 * match_cost(_judge_vector(B, match)) for match in found + wrong]
+        return (found + wrong)[int(np.argmin(scores))] if scores else None
+    return min(found + wrong, key=lambda match: match.cost, default=None)
 
 
-def _rearranged(A: Quantity, B: Quantity | None, N: int) -> list[_Match]:
+def _mistaken(A: Quantity, reference: DenseReference) -> Iterator[DenseMatch]:
+    """A transposed, negated or scaled reference that A is within rounding."""
+    for turned, sign, text, cause in (
+        (False, 1, "", None),
+        (True, 1, "A is transposed", "transposed"),
+        (False, -1, "the sign of A is the other one: x' = -A x + B u", "sign"),
+        (True, -1, "A is transposed and has the other sign", "sign"),
+    ):
+        ratio = _ratio(A.values, sign * (reference.approximate.T if turned else reference.approximate))
+        if ratio is None:
+            continue
+        truth = sign * (reference.A.T if turned else reference.A)
+        if cause and np.array_equal(truth, reference.A):
+            continue
+        plain = judged_entries(A, truth, terms=reference.terms)
+        if plain.verdict != "deviates":
+            if cause is None:
+                continue  # no mistake
+            part = _deviant(reference, plain)
+            if sign == -1 and reference.id in ("legs", "lagt", "legt") and not turned:
+                text += " (HiPPO 2020 writes it so)"
+            part = replace(part, verdict="deviates" if part.deviation is None else part.verdict, why=text, cause=cause)
+            yield DenseMatch(reference, reference.B, part, match_cost(part) + 2.0)
+            continue
+        # The factor itself is off by what rounding leaves of a median, and one more product was rounded.
+        scaled = judged_entries(
+            A, ratio * truth, factor=6.0, terms=None if reference.terms is None else ratio * reference.terms
+        )
+        if scaled.verdict == "deviates" or _is_computed_elsewhere(A, scaled):
+            continue
+        why = (
+            text + "; " if text else ""
+        ) + f"another time scale: A is {factor_name(ratio)} times the expected; divide by it"
+        part = replace(plain, why=why, cause="factor", max_error=scaled.max_error)
+        yield DenseMatch(reference, ratio * reference.B, part, 3.0 + bool(cause))
+
+
+def _is_computed_elsewhere(A: Quantity, part: Part) -> bool:
+    """Whether a factor fits float64 numbers only as if they were of float32, though no float32 number is among them."""
+    return A.roundoff < SINGLE and A.as_held() is None and part.why == "computed in float32"
+
+
+def _rearranged(A: Quantity, B: Quantity | None) -> list[DenseMatch]:
     """A with its states in another order, or with other signs: no other system."""
-    found = []
+    found, N = [], len(A.values)
     for reference in _all_references(N):
         change = None
         if B is not None:  # signs that A leaves open are those of B
-            change = rearrangement(_bordered(A.values, B.values), _bordered(reference.A, reference.B))
+            approximate = _bordered(reference.approximate, reference.B)
+            change = rearrangement(_bordered(A.values, B.values), approximate)
             change = None if change is None else (change[0][:N], change[1][:N] * change[1][N])
-        change = change or rearrangement(A.values, reference.A)
+        change = change or rearrangement(A.values, reference.approximate)
         if change is None or sorted(change[0]) != list(range(N)):
             continue
         order, signs = change
         truth = reference.A[np.ix_(order, order)] * np.outer(signs, signs)
         text = "with the states in another order" if (order != np.arange(N)).any() else "with other signs of the states"
-        part = _deviant(reference, _entries(A, truth, text))
+        part = _deviant(reference, judged_entries(A, truth, text))
         if part.verdict != "deviates":
-            found.append(_Match(reference, truth, signs * reference.B[order], part, _cost(part) + 0.3))
+            found.append(DenseMatch(reference, signs * reference.B[order], part, match_cost(part) + 0.3))
     return found
 
 
@@ -228,10 +250,6 @@ def _bordered(A: Array, B: Array) -> Array:
     return np.block([[A, B[:, None]], [B[None, :], np.array([[corner]])]])
 
 
-def _cost(part: Part) -> float:
-    return {"exact": 0.0, "rounding": 0.1, "known-deviation": 0.5}.get(part.verdict, 1.0)
-
-
 def _ratio(stored: Array, truth: Array) -> float | None:
     """The common real factor of two matrices, if there is one."""
     large = np.abs(truth) > 1e-3 * np.abs(truth).max(initial=1e-300)
@@ -242,7 +260,7 @@ def _ratio(stored: Array, truth: Array) -> float | None:
     return middle if middle > 0 and np.abs(ratios - middle).max() <= 1e-2 * middle else None
 
 
-def _input_convention(B: Quantity | None, match: _Match, parts: dict[str, Part]) -> str:
+def _input_convention(B: Quantity | None, match: DenseMatch, parts: dict[str, Part]) -> str:
     """Which of the two vectors B of S4D-LegS this is, in words."""
     if B is None or match.reference.id != "s4d-legs" or parts["B"].verdict not in ("exact", "rounding"):
         return ""
@@ -252,157 +270,69 @@ def _input_convention(B: Quantity | None, match: _Match, parts: dict[str, Part])
     return HALVED_INPUT if ratio < 1.5 else WHOLE_INPUT
 
 
-def _judge_input(B: Quantity, match: _Match) -> Part:
+def _judge_vector(B: Quantity, match: DenseMatch) -> Part:
+    """B against the input vector that belongs to the matrix."""
     options = [("", match.B)]
     if match.reference.id == "s4d-legs":
         options.append(("", 2 * match.B))
+    if match.part.cause == "factor":
+        options.append(("", match.reference.B))
     if match.step is not None:
         options.append(("without the factor of the step", match.B / match.step))
     for why, truth in options:
         # A discretized B is the solution of equations, whose errors are those of the largest entries.
         terms = None if match.step is None else np.full(len(truth), len(truth) * np.abs(truth).max())
         for sign in (1, -1):
-            part = _entries(B, sign * truth, why, terms=terms)
+            part = judged_entries(B, sign * truth, why, terms=terms)
             if part.verdict != "deviates":
                 if sign == -1:
                     return replace(part, verdict="deviates", why="the sign of B is the other one", cause="sign")
                 return part
     truth = match.B
     bound = 4 * min(B.roundoff, SINGLE) * np.abs(truth) + np.abs(B.spacing)
-    part = _entries(B, truth)
+    part = judged_entries(B, truth)
     signs = np.sign(np.real(B.values)) != np.sign(truth)
     if (np.abs(np.abs(B.values) - np.abs(truth)) <= bound).all():
         return replace(part, why=f"the sign of {int(signs.sum())} entries of B is the other one", cause="sign")
+    moves = np.real(B.values[truth != 0] / truth[truth != 0]) - 1
+    wrong = (np.abs(B.values - truth) > bound)[truth != 0]
+    if is_spread(moves, wrong) and (match.part.verdict == "trained" or _is_near(moves)):
+        why = f"entries have moved by {percent(float(np.median(np.abs(moves))))} (median)"
+        return replace(part, verdict="trained", why=why, cause="trained")
     cause = vector_cause(np.abs(B.values), np.abs(truth), bound, B.values, "B", np.arange(len(truth)))
     return part if cause is None else replace(part, why=cause.text, cause=cause.id)
 
 
-# --- discretized -----------------------------------------------------------------------------------------------------------
+def _is_near(moves: Array) -> bool:
+    """Whether entries that have moved by shares (m,) of themselves are nearer to the truth than random signs allow.
 
-
-def _undone(Abar: Array) -> Iterator[tuple[str, Array]]:
-    """dt A from Abar, by the methods that are undone by a product or an inverse."""
-    identity = np.eye(len(Abar))
-    yield "forward_euler", Abar - identity
-    with np.errstate(all="ignore"):
-        try:
-            yield "bilinear", 2 * scipy.linalg.solve(Abar + identity, Abar - identity)
-            yield "backward_euler", identity - scipy.linalg.inv(Abar)
-        except (np.linalg.LinAlgError, ValueError):
-            return
-
-
-def _steps(Abar: Array, references: Sequence[DenseReference]) -> Iterator[tuple[str, DenseReference, float]]:
-    """Methods, references and steps of which Abar may be the discretization."""
-    for method, scaled in _undone(Abar):
-        # I + A is no step of 1: the families have no such time scale, and a shifted diagonal would look like it.
-        largest = 0.5 if method.endswith("euler") else _LARGEST_STEP
-        for reference in references:
-            large = np.abs(reference.A) > 1e-2 * np.abs(reference.A).max()
-            step = float(np.median(scaled[large] / reference.A[large]))
-            near = np.abs(scaled - step * reference.A).max() <= 1e-2 * np.abs(scaled).max()
-            if _SMALLEST_STEP < step < largest and near:
-                yield method, reference, nearest_simple(step)
-    if len(Abar) > _LARGEST_EXPONENTIAL:
-        return
-    # det e^(A dt) = e^(dt tr A). A matrix logarithm would say more, and may not come to an end where Abar is nearly singular.
-    sign, logarithm = np.linalg.slogdet(Abar)
-    for reference in references if sign > 0 and np.isfinite(logarithm) else ():
-        step = float(logarithm / np.trace(reference.A))
-        if _SMALLEST_STEP < step < _LARGEST_STEP:
-            yield "zoh", reference, nearest_simple(step)
-
-
-@lru_cache(maxsize=64)
-def _eigenvalues(reference: DenseReference) -> Array:
-    """Of A in float64: good enough for a trace of e^(A dt)."""
-    return np.diag(reference.A) if not np.triu(reference.A, 1).any() else np.linalg.eigvals(reference.A)
-
-
-def may_be_discretized(Abar: Array) -> bool:
-    """Whether a real matrix is worth being compared with discretizations: cheap, for matrices that are mostly none."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")  # of matrices that are nearly singular
-        for method, reference, step in _steps(Abar, dense_references(len(Abar))):
-            trace = float(np.exp(step * _eigenvalues(reference)).sum().real)
-            if method != "zoh" or abs(trace - np.trace(Abar)) <= 1e-3 * len(Abar):
-                return True
-    return False
-
-
-def _discretized(A: Quantity, B: Quantity | None, N: int) -> _Match | None:
-    """A as the discrete Abar of a family with a step that is inferred."""
-    values = A.values
-    if np.iscomplexobj(values) or N < 2 or np.abs(np.diag(values)).max() > 2:
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of matrices that are nearly singular
-        steps = list(_steps(values, dense_references(N)))
-    best: _Match | None = None
-    for method, reference, step in steps:
-        try:
-            Abar, Bbar = discretize_dense(reference.A, reference.B, method, step)
-        except InputError:
-            continue
-        roundoff, errors = min(A.roundoff, SINGLE), np.abs(values - Abar)
-        if method == "forward_euler":  # a product and a sum for each entry
-            bound = 4 * roundoff * (np.eye(N) + step * np.abs(reference.A)) + np.abs(A.spacing)
-        else:
-            condition = float(np.linalg.norm(np.eye(N) - step * reference.A / 2, 2))
-            bound = 4 * N * condition * roundoff * np.abs(Abar).max() + np.abs(A.spacing)
-        if (errors <= bound).all():
-            ulps = float((errors / np.abs(A.spacing)).max())
-            why = f"discretized by {method} with the step {step:.6g}"
-            part = Comparison(errors, Abar, ulps, bound, _relative(errors, Abar)).part("rounding", why=why)
-            match = _Match(reference, Abar, step * Bbar, part, 0.0, step)
-            if B is None or _judge_discrete_input(B, match):
-                return match
-            best = best or match
-    return best
-
-
-def _judge_discrete_input(B: Quantity, match: _Match) -> bool:
-    scales = (1.0, 1 / (match.step or 1.0))
-    return any((np.abs(B.values - c * match.B) <= 1e-4 * c * np.abs(match.B).max()).all() for c in scales)
-
-
-def judge_stacked(parameters: Parameters) -> Iterator[Finding]:
-    """A stack of discrete A for t = 1, 2, ...: LegS, x' = (A x + B u)/t, by method and step 1/t."""
-    stack, N = parameters.Lambda, parameters.Lambda.values.shape[-1]
-    legs = next(reference for reference in dense_references(N) if reference.id == "legs")
-    for method in ("bilinear", "zoh", "forward_euler", "backward_euler"):
-        errors, bounds, truths = [], [], []
-        for t in sorted({1, 2, 3, len(stack.values) // 2 or 1, len(stack.values)}):
-            if t > len(stack.values):
-                continue
-            Abar, _ = discretize_dense(legs.A, legs.B, method, 1 / t)
-            condition = float(np.linalg.norm(np.eye(N) - legs.A / (2 * t), 2))
-            errors.append(np.abs(stack.values[t - 1] - Abar))
-            # Nobody computes in float16 or bfloat16: their spacing comes on top, as in `eigenvalue_bound`.
-            computed = 4 * N * condition * min(stack.roundoff, SINGLE) * float(np.abs(Abar).max())
-            bounds.append(computed + np.abs(stack.spacing[t - 1]))
-            truths.append(Abar)
-        error, bound, truth = (np.stack(arrays) for arrays in (errors, bounds, truths))
-        if (error <= bound).all():
-            why = f"discretized by {method} with the steps 1/t, t = 1..{len(stack.values)}"
-            part = Comparison(error, truth, 0.0, bound, _relative(error, truth)).part("rounding", why=why)
-            part = replace(part, ulps=None)  # entries near 0 have no digits of their own after a solution of equations
-            yield _finding(parameters, "legs", "default", {"A": part})
-            return
-    yield _finding(parameters, "unknown", None, {"A": Part("unknown", why="a stack of matrices, none that is known")})
+    The mean of |b - t|/(|b| + |t|) over entries of random signs is (d_n + 1)/2 at least, each term independently d_n or 1:
+    below 1/2 - sqrt(ln(1e4)/(2 m)) with a probability of 1e-4 at most (Hoeffding). And no common factor is a move.
+    """
+    m = len(moves)
+    if m < 2:
+        return False
+    away = float((np.abs(moves) / (np.abs(1 + moves) + 1)).mean())
+    common = abs(float(np.median(moves)))
+    independent = float(np.median(np.abs(moves - np.median(moves)))) >= common / 2 > 0
+    return away < 0.5 - np.sqrt(np.log(1e4) / (2 * m)) and independent
 
 
 # --- damaged, or in another basis ------------------------------------------------------------------------------------------
 
 
-def _damaged(A: Quantity, N: int) -> _Match | None:
+def _damaged(A: Quantity) -> DenseMatch | None:
     """Most entries right: what is wrong with the others?"""
-    best: tuple[float, _Match] | None = None
-    for reference in _all_references(N):
+    best: tuple[float, DenseMatch | None] | None = None
+    for reference in _all_references(len(A.values)):
         for turned in (False, True):
-            truth = reference.A.T if turned else reference.A
-            if turned and np.array_equal(np.abs(truth), np.abs(reference.A)):
+            truth = reference.approximate.T if turned else reference.approximate
+            if turned and np.array_equal(np.abs(truth), np.abs(reference.approximate)):
                 continue
+            # Cheap first: the certified matrix of a start that is nowhere near is not formed.
+            if (np.abs(A.values - truth) > _NEAR * np.abs(truth).max())[truth != 0].mean() > 0.7:
+                continue
+            truth = reference.A.T if turned else reference.A
             sizes = np.abs(truth) if reference.terms is None else reference.terms
             bound = 4 * min(A.roundoff, SINGLE) * sizes + np.abs(A.spacing)
             wrong = np.abs(A.values - truth) > bound
@@ -411,10 +341,14 @@ def _damaged(A: Quantity, N: int) -> _Match | None:
             if share > 0.5 or wrong[nonzero].mean() > 0.7:
                 continue
             cause = _dense_cause(A.values, truth, wrong, bound)
-            part = replace(_entries(A, truth), why=("A is transposed; " if turned else "") + cause.text, cause=cause.id)
-            match = _Match(reference, truth, reference.B, part, share)
+            moves = np.real((A.values - truth)[nonzero] / truth[nonzero])
+            match = None  # of the nearest reference: moves that are spread over all entries are no damage
+            if wrong[~nonzero].any() or not is_spread(moves, wrong[nonzero]):
+                why = ("A is transposed; " if turned else "") + cause.text
+                part = replace(judged_entries(A, truth), verdict="deviates", why=why, cause=cause.id)
+                match = DenseMatch(reference, reference.B, part, share)
             if best is None or share < best[0]:
-                best = (share, match)
+                best = share, match
     return None if best is None else best[1]
 
 

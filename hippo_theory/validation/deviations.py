@@ -8,7 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hippo_theory.validation.findings import Part
-from hippo_theory.validation.matching import DOUBLE, SINGLE, Fit, align, compare_eigenvalues, eigenvalue_bound
+from hippo_theory.validation.matching import (
+    DOUBLE,
+    SINGLE,
+    Fit,
+    align,
+    compare_eigenvalues,
+    eigensolver_error,
+    eigenvalue_bound,
+)
 from hippo_theory.validation.misindexed_legs import mixed_index_spectrum, one_indexed_reference
 from hippo_theory.validation.quantities import Quantity
 from hippo_theory.validation.references import Reference
@@ -76,8 +84,8 @@ def _mixed_indices(stored: Quantity, fit: Fit, relative: float) -> Part | None:
     if N > _LARGEST_MIXED or fit.reference.form != "all":
         return None
     mixed, sensitivity = mixed_index_spectrum(N)
-    # Backward stable: the eigenvalues of S + E with norm(E) <= 4 sqrt(N) u norm(S), theirs and those here.
-    moved = 4 * np.sqrt(N) * (min(stored.roundoff, SINGLE) + DOUBLE) * sensitivity
+    # Backward stable: the eigenvalues of S + E, theirs and those here.
+    moved = (eigensolver_error(N, min(stored.roundoff, SINGLE)) + eigensolver_error(N, DOUBLE)) * sensitivity
     distances = np.abs(stored.values[:, None] - mixed[None, :])
     spacing = np.abs(stored.spacing)
     if (distances.min(axis=1) <= moved + spacing).all() and (distances.min(axis=0) <= moved + spacing.max()).all():

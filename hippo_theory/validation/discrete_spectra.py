@@ -5,6 +5,10 @@ a function w of lambda_bar, dt lambda = log(lambda_bar), and 2 (lambda_bar - 1)/
 multiples of 2 pi i open where |dt Im lambda| > pi: they are taken from the starts that there are.
 Every start with real part -1/2 then shows its step: Re w = -dt/2, the same for all. An error e of lambda_bar becomes
 |w'| e/dt in lambda, and that of the step, of relative size |w'| e/(dt/2), moves all of them alike.
+
+The normal parts of LegT, LagT and FouT are skew: |lambda_bar| = 1, and the step is only in the frequencies omega_j of the
+start. By increasing frequency, w_j = i dt omega_j up to multiples of 2 pi i; each frequency unwinds the next one: the first
+alone gives dt = w_1/(i omega_1), with an error e/omega_1, which foretells w_2 to e omega_2/omega_1, less than pi, and so on.
 """
 
 from __future__ import annotations
@@ -43,7 +47,13 @@ def continuous_spectra(stored: Quantity) -> Iterator[tuple[Quantity, str]]:
     Nothing where some modulus is 0 or not below 1, or the real parts of w differ by more than rounding explains.
     """
     values = stored.values + 0j
-    if len(values) < 3 or not np.isfinite(values).all() or not (np.abs(values) > 0).all() or np.abs(values).max() >= 1:
+    if len(values) < 3 or not np.isfinite(values).all() or not (np.abs(values) > 0).all():
+        return
+    # |lambda_bar| = 1 up to one rounding of what is stored and three of what formed it.
+    if (np.abs(np.abs(values) - 1) <= np.abs(stored.spacing) + 4 * stored.roundoff).all():
+        yield from _skew_spectra(stored)
+        return
+    if np.abs(values).max() >= 1:
         return
     for method, undone, slope in (
         ("zoh", np.log(values), 1 / values),
@@ -74,3 +84,54 @@ def _unwound(logarithms: Array, step: float) -> Iterator[Array]:
                 unwound = logarithms + 2j * np.pi * turns
                 if turns.any() and np.abs(unwound.imag - sign * step * imaginary).max() < 0.1:
                     yield unwound
+
+
+def _skew_spectra(stored: Quantity) -> Iterator[tuple[Quantity, str]]:
+    """Imaginary eigenvalues of which multipliers of modulus 1 may be the discretization, stored in increasing frequency.
+
+    Or in decreasing, with either sign. The step is the one that fits the frequencies of a start by least squares.
+    """
+    values = stored.values + 0j
+    n, spacing = len(values), np.abs(stored.spacing) + 4 * stored.roundoff
+    for method, undone, slope in (
+        ("zoh", np.log(values), np.ones(n)),
+        ("bilinear", 2 * (values - 1) / (values + 1), 4 / np.abs(values + 1) ** 2),
+    ):
+        seen: list[float] = []
+        for reference in sorted(references(n), key=lambda found: found.convention != "default"):
+            frequencies = reference.Lambda.imag
+            if reference.Lambda.real.any() or not frequencies.any():
+                continue
+            for ordered in (frequencies, frequencies[::-1], -frequencies):
+                fitted = _fitted_step(undone.imag, ordered, slope * spacing, method == "zoh")
+                if fitted is None or any(abs(fitted[0] / step - 1) < 1e-9 for step in seen):
+                    continue
+                estimate, angles, uncertain = fitted
+                seen.append(estimate)
+                simple = nearest_simple(estimate)
+                step = simple if abs(simple - estimate) <= uncertain else estimate
+                error = (slope * spacing + np.abs(angles) * uncertain / step) / step
+                how = f"discretized by {method} with the step {step:.6g}"
+                # By a method that keeps the modulus 1 the real part is 0, not merely small.
+                yield Quantity(1j * angles / step, error * (1 + 1j), stored.dtype, stored.tensors, direct=False), how
+
+
+def _fitted_step(angles: Array, frequencies: Array, errors: Array, winds: bool) -> tuple[float, Array, float] | None:
+    """(dt, angles unwound, error of dt) with angles = dt frequencies; None where there is no positive such step."""
+    order = np.argsort(np.abs(frequencies), kind="stable")
+    unwound, step = angles.copy(), 0.0
+    for index in order:
+        frequency = frequencies[index]
+        if frequency == 0:
+            if abs(angles[index]) > errors[index]:
+                return None
+            continue
+        if step and winds:
+            unwound[index] += 2 * np.pi * np.round((step * frequency - unwound[index]) / (2 * np.pi))
+        step = float(unwound[index] / frequency)  # the largest frequency so far says most
+        if step <= 0:
+            return None
+    weights = np.where(frequencies != 0, np.abs(frequencies) / errors, 0.0)
+    best = int(np.argmax(weights))
+    step = float(unwound[best] / frequencies[best])
+    return step, unwound, float(errors[best] / abs(frequencies[best]))

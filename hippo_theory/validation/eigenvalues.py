@@ -96,12 +96,18 @@ def _computed_in_single(stored: Quantity, fit: Fit) -> Candidate | None:
 
 
 def _judged(comparison: Comparison, stored: Quantity, fit: Fit) -> Part:
-    """exact or rounding; a half with signs of both kinds, and a lost state, are said."""
+    """exact or rounding; a half with signs of both kinds, and a lost state, are said.
+
+    Each conjugate pair may be stored by either of its eigenvalues, but B and C have to follow, and no codebase mixes them.
+    """
     upper = fit.reference.Lambda.imag > 0
     mixed = fit.conjugated & upper
     if 0 < mixed.sum() < upper.sum():
         few = min(int(mixed.sum()), int(upper.sum() - mixed.sum()))
-        text = f"the sign of {few} of {int(upper.sum())} imaginary parts differs from the others"
+        text = (
+            f"the sign of {few} of {int(upper.sum())} imaginary parts differs from the others: the same system only if B and C"
+            " are conjugated with them"
+        )
         return comparison.part("deviates", why=text, cause="sign")
     if fit.reference.form == "half, real state lost":
         why = "N is odd, and its real eigenvalue is lost"

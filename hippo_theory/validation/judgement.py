@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hippo_theory.validation.dense import judge_dense, judge_stacked
+from hippo_theory.validation.dense import judge_dense
+from hippo_theory.validation.discrete_matrices import judge_stacked
 from hippo_theory.validation.findings import Finding, Part
 from hippo_theory.validation.judging import judge_diagonal
 from hippo_theory.validation.matching import Comparison
@@ -19,6 +20,8 @@ from hippo_theory.validation.reading import Parameters
 __all__ = ["judge"]
 
 Array = NDArray[Any]
+
+_LARGEST = 1e150  # entries of a matrix
 
 
 def judge(parameters: Parameters) -> Iterator[Finding]:
@@ -31,14 +34,36 @@ def judge(parameters: Parameters) -> Iterator[Finding]:
         "ring": _judge_ring,
         "heads": _judge_heads,
     }
-    for finding in judges.get(parameters.kind, judge_diagonal)(parameters):
+    judged = _judge_beyond if _is_beyond(parameters) else judges.get(parameters.kind, judge_diagonal)
+    for finding in judged(parameters):
         parts = dict(finding.parts)
+        if parameters.B is not None and "B" not in parts and not np.isfinite(parameters.B.values).all():
+            parts["B"] = Part("deviates", why="holds NaN or infinity", cause="nonfinite")
         if parameters.step is not None:
             parts["step"] = _judge_steps(parameters.step)
         if parameters.C is not None:
+            finite = bool(np.isfinite(parameters.C.values).all())
             parts["C"] = Part("random", why="not fixed by an initialization")
+            if not finite:
+                parts["C"] = Part("deviates", why="holds NaN or infinity", cause="nonfinite")
         stored_as = parameters.why if parameters.kind != "unread" else ""
         yield replace(finding, parts=parts, why="; ".join(filter(None, [finding.why, stored_as])))
+
+
+def _is_beyond(parameters: Parameters) -> bool:
+    """Whether a matrix holds finite numbers of which the squares overflow, so that no eigensolver takes it."""
+    if parameters.kind not in ("dense", "stacked"):
+        return False
+    sizes = np.abs(parameters.Lambda.values)
+    return bool(np.isfinite(sizes).all() and sizes.max(initial=0.0) > _LARGEST)
+
+
+def _judge_beyond(parameters: Parameters) -> Iterator[Finding]:
+    """A matrix that nothing can be computed with."""
+    why = f"holds numbers beyond {_LARGEST:g}, of which the squares overflow"
+    part = Part("deviates", why=why, cause="nonfinite")
+    names = (parameters.tensors, parameters.prefix, parameters.layout)
+    yield Finding(*names, "unknown", None, None, parameters.Lambda.values.shape[-1], 1, {"A": part})
 
 
 def _not_judged(parameters: Parameters) -> Iterator[Finding]:
@@ -101,10 +126,14 @@ def _judge_ring(parameters: Parameters) -> Iterator[Finding]:
         bound = np.abs(stored.spacing) + (4 * stored.roundoff + moved) / gap
         ulps = float((errors / np.abs(stored.spacing)).max())
         verdict = "exact" if ulps <= 1 else "rounding" if (errors <= bound).all() else "deviates"
-        why = "" if verdict != "deviates" else "gamma is not sqrt(1 - |lambda|^2)"
+        why, cause = "", None
+        if verdict == "deviates":
+            why, cause = "gamma is not sqrt(1 - |lambda|^2)", "other"
+            if (np.abs(stored.values - np.exp(truth)) <= bound + np.abs(stored.spacing)).all():
+                why, cause = "the logarithm of gamma was not taken", "logarithm"
         relative = float((errors / np.where(truth == 0, 1.0, np.abs(truth))).max())
         comparison = Comparison(errors, truth, ulps, bound, relative)
-        parts["gamma"] = comparison.part(verdict, why=why)
+        parts["gamma"] = comparison.part(verdict, why=why, cause=cause)
     n = logarithms.shape[-1]
     yield Finding(
         parameters.tensors, parameters.prefix, parameters.layout, "lru", None, 2 * n, n, len(logarithms), parts,

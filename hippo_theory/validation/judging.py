@@ -15,10 +15,19 @@ from hippo_theory.validation.findings import Finding, Part
 from hippo_theory.validation.moves import moves_from, percent
 from hippo_theory.validation.reading import Parameters
 from hippo_theory.validation.references import Reference
-from hippo_theory.validation.rows import Row, distinct_rows, one_block, row_of
+from hippo_theory.validation.rows import (
+    Row,
+    chosen_systems,
+    distinct_rows,
+    finite_row,
+    finite_systems,
+    nonfinite_vectors,
+    one_block,
+    row_of,
+)
 from hippo_theory.validation.stored_kernels import stored_kernel_error
 from hippo_theory.validation.unrecognized import nonfinite, unrecognized
-from hippo_theory.validation.vectors import input_convention, judge_vectors
+from hippo_theory.validation.vectors import input_convention, judge_vectors, oriented
 
 __all__ = ["judge_diagonal"]
 
@@ -31,33 +40,52 @@ def judge_diagonal(parameters: Parameters) -> Iterator[Finding]:
     """One finding for each initialization among the systems of the tensors."""
     if parameters.Lambda.values.size == 0:
         return
+    finite = finite_systems(parameters)
+    if finite.any() and not finite.all():  # one by one: samples of many systems might miss the few that are not finite
+        for systems in (finite, ~finite):
+            yield from judge_diagonal(chosen_systems(parameters, systems))
+        return
     first, inverse = distinct_rows(parameters)
     heads = np.bincount(inverse)
-    if len(first) > _ROWS:
-        finding, reference = _judge_row(parameters, row_of(parameters, int(first[0])))
-        if finding.verdict == "trained" and reference is not None:
-            yield _moved(parameters, finding, reference)
-            return
     judged = range(len(first)) if len(first) <= _ROWS else np.linspace(0, len(first) - 1, _ROWS).astype(int)
+    found = [_judge_row(parameters, row_of(parameters, int(first[index]))) for index in judged]
+    if (together := _together(parameters, found)) is not None:
+        yield together
+        return
     results: dict[tuple[Any, ...], Finding] = {}
-    moved: tuple[Finding, Reference] | None = None
-    for index in judged:
-        finding, reference = _judge_row(parameters, row_of(parameters, int(first[index])))
+    for index, (finding, _) in zip(judged, found, strict=True):
         finding = replace(finding, heads=int(heads[index]))
-        if finding.verdict == "trained" and reference is not None:
-            moved = finding, reference
         label = (finding.identified, finding.convention, finding.N, finding.verdict, finding.deviation)
         results[label] = _joined(results[label], finding) if label in results else finding
-    found = {(finding.identified, finding.convention, finding.N) for finding in results.values()}
-    if moved is not None and len(found) == 1 and {f.verdict for f in results.values()} == {"trained", "rounding"}:
-        yield _moved(parameters, *moved)  # all were trained; rounding would explain the moves of some
-        return
     if len(judged) == len(first):
         yield from results.values()
         return
     for finding in results.values():
         why = f"{_ROWS} of {len(first)} different systems were judged"
+        why = "; ".join(filter(None, [finding.why, why]))
         yield replace(finding, heads=round(len(inverse) * (finding.heads or 0) / sum(heads[list(judged)])), why=why)
+
+
+def _together(parameters: Parameters, found: list[tuple[Finding, Reference | None]]) -> Finding | None:
+    """All systems as one that was trained, or as random ones, if more than half of those judged are that; else None.
+
+    Of systems that were trained together some are moved so little that rounding would explain it, and some so far that
+    they are near to nothing; and of random ones a few are near to some start by chance.
+    """
+    verdicts = {finding.verdict for finding, _ in found}
+    if len(found) < 2 or "trained" not in verdicts:
+        return None
+    starts = [(finding, reference) for finding, reference in found if finding.verdict == "trained" and reference]
+    for finding, reference in starts:
+        agree = sum(other is reference and one.verdict in ("trained", "rounding") for one, other in found)
+        if 2 * agree > len(found) and verdicts <= {"trained", "rounding", "random", "exact"}:
+            if "exact" in verdicts and len(found) < _ROWS:
+                return None  # few systems, of which some are as they were: each is told apart
+            return _moved(parameters, finding, reference)
+    random = [finding for finding, _ in found if finding.verdict == "random"]
+    if 2 * len(random) > len(found) and verdicts == {"trained", "random"}:
+        return replace(random[0], heads=len(parameters.Lambda.values))
+    return None
 
 
 def _moved(parameters: Parameters, finding: Finding, reference: Reference) -> Finding:
@@ -83,9 +111,17 @@ def _joined(one: Finding, other: Finding) -> Finding:
 
 def _judge_row(parameters: Parameters, row: Row) -> tuple[Finding, Reference | None]:
     """The finding of one system, and the reference it was compared with."""
-    n = len(row.Lambda.values)
     if not np.isfinite(row.Lambda.values).all():
-        return nonfinite(parameters, "Lambda", n), None
+        return nonfinite(parameters, "Lambda", len(row.Lambda.values)), None
+    finding, reference = _judge_spectrum(parameters, row)
+    broken = {name: Part("deviates", why=why, cause="nonfinite") for name, why in nonfinite_vectors(row).items()}
+    if not broken:
+        return finding, reference
+    return replace(finding, parts={**finding.parts, **broken}, kernel_error=None), reference
+
+
+def _judge_spectrum(parameters: Parameters, row: Row) -> tuple[Finding, Reference | None]:
+    """The finding of one system by its eigenvalues, which are finite, and by those of its vectors that are."""
     row, blocks = one_block(row)
     undamaged = undamaged_candidates(row.Lambda)
     if not undamaged and (discrete := _discretized(parameters, row)) is not None:
@@ -96,8 +132,18 @@ def _judge_row(parameters: Parameters, row: Row) -> tuple[Finding, Reference | N
         return replace(finding, identified=_name(finding.identified, parameters, row)), nearest
     parts, candidate = best
     reference = candidate.fit.reference
+    if parts["Lambda"].deviation == "D5" and _zero_counts_once(parameters, candidate):
+        Lambda = parts["Lambda"]
+        verdict = "exact" if (Lambda.ulps or 0.0) <= 1 else "rounding"
+        parts = {**parts, "Lambda": replace(Lambda, verdict=verdict, deviation=None, cause=None, why="")}
+    as_read = oriented(row, candidate.fit, candidate.roundoff)
     whole = reference.stored == len(row.Lambda.values)
     equal = f"{blocks} equal blocks of N = {reference.N}" if blocks > 1 else ""
+    notes = [
+        equal,
+        input_convention(row, reference, parts),
+        _restriction(row, reference),
+    ]
     finding = Finding(
         parameters.tensors,
         parameters.prefix,
@@ -108,8 +154,8 @@ def _judge_row(parameters: Parameters, row: Row) -> tuple[Finding, Reference | N
         reference.stored * blocks,
         1,
         parts,
-        stored_kernel_error(parameters, row, candidate.fit) if whole else None,
-        why="; ".join(filter(None, [equal, input_convention(row, reference, parts), _restriction(row, reference)])),
+        stored_kernel_error(parameters, as_read, candidate.fit) if whole and not nonfinite_vectors(row) else None,
+        why="; ".join(filter(None, notes)),
     )
     return finding, reference
 
@@ -118,6 +164,14 @@ def _restriction(row: Row, reference: Reference) -> str:
     """That the low-rank term is not there, where the name is that of the full family; that of LegS has a name of its own."""
     is_full = reference.id in ("legt", "lagt", "fout") and reference.low_rank is not None
     return "the normal part alone: no low-rank term P is stored" if is_full and row.P is None else ""
+
+
+def _zero_counts_once(parameters: Parameters, candidate: Candidate) -> bool:
+    """Whether a tensor beside the eigenvalues says of each how often it counts, and of the zero frequency once."""
+    stored, truth = parameters.others.get("multiplicity"), candidate.fit.reference.Lambda
+    if stored is None or stored.shape != truth.shape:
+        return False
+    return bool(np.array_equal(stored.read()[candidate.fit.order], np.where(truth.imag == 0, 1, 2)))
 
 
 def _discretized(parameters: Parameters, row: Row) -> tuple[Finding, Reference] | None:
@@ -140,9 +194,10 @@ def _best(parameters: Parameters, row: Row, undamaged: list[Candidate]) -> tuple
     Damaged eigenvalues are thought of where nothing else explains them, or where B and P contradict what they seem to be:
     S4D-Lin at twice its frequencies has the eigenvalues of another system.
     """
+    usable = finite_row(row)
 
     def judged(candidates: list[Candidate]) -> list[tuple[float, int, dict[str, Part], Candidate]]:
-        parts = [judge_vectors(row, candidate, parameters.layout) for candidate in candidates]
+        parts = [judge_vectors(usable, candidate, parameters.layout) for candidate in candidates]
         return [
             (_penalty(part, candidate, parameters, row), index, part, candidate)
             for index, (part, candidate) in enumerate(zip(parts, candidates, strict=True))
@@ -151,7 +206,8 @@ def _best(parameters: Parameters, row: Row, undamaged: list[Candidate]) -> tuple
     best = min(judged(undamaged), default=None, key=lambda entry: entry[:2])
     if best is None or best[0] >= _COST["deviates"]:
         other = min(judged(damaged_candidates(row.Lambda)), default=None, key=lambda entry: entry[:2])
-        best = min((entry for entry in (best, other) if entry is not None), default=None, key=lambda entry: entry[0])
+        if best is None or (other is not None and other[0] < best[0] - _ERROR_WEIGHT):  # not by its error alone
+            best = other
     return None if best is None else best[2:]
 
 
@@ -164,6 +220,9 @@ _COST = {
     "unknown": 3.0,
     "deviates": 4.0,
 }
+
+
+_ERROR_WEIGHT = 1e-3  # errors of verdicts that are the same tell candidates apart, and nothing else
 
 
 def _penalty(parts: dict[str, Part], candidate: Candidate, parameters: Parameters, row: Row) -> float:
@@ -179,7 +238,7 @@ def _penalty(parts: dict[str, Part], candidate: Candidate, parameters: Parameter
     if reference.stored != len(row.Lambda.values):  # B and P could not be judged
         penalty += 1.0 * (row.B is not None) + 1.0 * (row.P is not None)
     penalty += 0.01 * (reference.convention != "default") + prior(reference)
-    return penalty + 1e-3 * min((parts["Lambda"].max_relative_error or 0.0), 1.0)
+    return penalty + _ERROR_WEIGHT * min((parts["Lambda"].max_relative_error or 0.0), 1.0)
 
 
 def _name(id: str, parameters: Parameters, row: Row) -> str:

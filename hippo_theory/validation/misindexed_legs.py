@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hippo_theory.systems import DenseSystem
 from hippo_theory.validation.references import DenseReference, Reference
 
 __all__ = ["mixed_index_matrix", "mixed_index_spectrum", "one_indexed_matrices", "one_indexed_reference"]
@@ -32,7 +33,8 @@ def one_indexed_matrices(N: int) -> DenseReference:
     """
     n = np.arange(1, N + 1)
     root = np.sqrt(2 * n + 1)
-    return DenseReference("legs", "default", N, -np.tril(np.outer(root, root), -1) - np.diag(n + 1.0), root, "D8")
+    A = -np.tril(np.outer(root, root), -1) - np.diag(n + 1.0)
+    return DenseReference("legs", "default", N, A, lambda: DenseSystem(A, root), deviation="D8")
 
 
 @lru_cache(maxsize=64)
@@ -67,7 +69,8 @@ def mixed_index_matrix(N: int) -> DenseReference:
     n = np.arange(N)
     root, P = np.sqrt(2 * n + 1), np.sqrt(n + 1.5)
     A, low_rank = -np.tril(np.outer(root, root), -1) - np.diag(n + 1.0), np.outer(P, P)
-    return DenseReference("s4d-legs", "default", N, A + low_rank, root / 2, "D9", np.abs(A) + low_rank)
+    S, terms = A + low_rank, np.abs(A) + low_rank
+    return DenseReference("s4d-legs", "default", N, S, lambda: DenseSystem(S, root / 2), deviation="D9", terms=terms)
 
 
 @lru_cache(maxsize=64)

@@ -59,7 +59,9 @@ def spacings(values: Array, dtype: str) -> Array:
     name = {"complex128": "float64", "complex64": "float32"}.get(dtype, dtype)
     with np.errstate(all="ignore"):  # infinities have an infinite spacing
         magnitude = np.maximum(np.abs(values), _SMALLEST[name])
-        return np.asarray(np.exp2(np.floor(np.log2(magnitude))) * 2 * precision_of(name))
+        _, exponent = np.frexp(magnitude)
+        spacing = np.ldexp(2 * precision_of(name), exponent - 1)
+        return np.asarray(np.where(np.isfinite(magnitude), spacing, magnitude))
 
 
 def _complex(real: Array, imaginary: Array) -> Array:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hippo_theory.validation.layouts import LAYOUTS, Layout, StoredTensor
-from hippo_theory.validation.quantities import Quantity, UnfitTensorError, combined, quantity
+from hippo_theory.validation.quantities import Quantity, UnfitTensorError, combined, precision_of, quantity
 
 __all__ = ["Parameters", "layers", "read_layer", "read_layouts"]
 
@@ -21,6 +21,7 @@ LARGEST_DENSE = 2048  # states of a dense matrix
 
 # Names under which functions and exports give the matrices themselves.
 _LAMBDA = ("Lambda", "lambda", "Lambda_bar", "w", "W", "A", "state_matrix", "evals", "eigenvalues", "poles", "Lambdas")
+_EIGENVALUES = ("Lambda", "Lambdas", "Lambda_bar", "evals", "eigenvalues", "poles")  # names of nothing else
 _DENSE = ("A", "state_matrix", "hippo", "S", "HiPPO", "transition", "A_bar", "Abar", "dA", "Ad")
 _STACKED = ("A_stacked",)
 _INPUT = ("Bc", "B", "input_matrix", "B_bar", "Bbar", "dB", "Bd", "b")
@@ -138,10 +139,17 @@ def _fits(layout: Layout, group: Mapping[str, StoredTensor]) -> bool:
 
 def _read(layout: Layout, prefix: str, group: Mapping[str, StoredTensor]) -> Parameters:
     found: dict[str, Quantity] = {}
+    notes: list[str] = []
     for role in ("real", "imaginary", "B", "P", "Q", "C", "step"):
         source = getattr(layout, role)
-        if source is not None and source.tensor in group:
+        if source is None or source.tensor not in group:
+            continue
+        try:
             found[role] = group[source.tensor].quantity(source.transform, source.pairs)
+        except UnfitTensorError as error:
+            if role != "C":
+                raise
+            notes.append(f"{source.tensor} is not read: {error}")  # nothing else depends on it
     real = found.pop("real")
     imaginary = found.pop("imaginary", None)
     Lambda = real if imaginary is None else combined(real, imaginary)
@@ -163,6 +171,12 @@ def _read(layout: Layout, prefix: str, group: Mapping[str, StoredTensor]) -> Par
         if len(Lambda.values) == 1:
             Lambda = Lambda.mapped(lambda array: np.repeat(array, heads, axis=0))
     systems = len(Lambda.values)
+    if turned:
+        notes.append(f"{layout.name} has the states along the last axis, here they lie along the first")
+    if B is not None:
+        B = None if layout.input_per_state else _vectors(B, systems, n, layout.state_axis)
+        if B is None and not layout.input_per_state and layout.B is not None:
+            notes.append(_left_out(group[layout.B.tensor], f"{n}"))
     tensors = tuple(name for part in (Lambda, B, P, Q) if part is not None for name in part.tensors)
     return Parameters(
         layout.name,
@@ -172,12 +186,12 @@ def _read(layout: Layout, prefix: str, group: Mapping[str, StoredTensor]) -> Par
         Lambda,
         P=None if P is None else _low_rank(P, systems, n, layout.state_axis, layout.low_rank_first),
         Q=None if Q is None else _low_rank(Q, systems, n, layout.state_axis, layout.low_rank_first),
-        B=None if B is None or layout.input_per_state else _vectors(B, systems, n, layout.state_axis),
+        B=B,
         C=found.get("C"),
         step=found.get("step"),
         input_per_state=layout.input_per_state,
         others=group,
-        why=f"{layout.name} has the states along the last axis, here they lie along the first" if turned else "",
+        why="; ".join(notes),
     )
 
 
@@ -247,7 +261,11 @@ def _read_plain(prefix: str, group: Mapping[str, StoredTensor]) -> Iterator[Para
             continue
         if square and _is_complex(tensor) and not any(len(low.shape) == 3 for low in low_ranks):
             continue  # a dense complex matrix
-        if tensor.dtype.startswith(("int", "uint", "bool")) or 0 in (*tensor.shape, len(tensor.shape)):
+        if 0 in (*tensor.shape, len(tensor.shape)):
+            continue
+        if tensor.dtype.startswith(("int", "uint", "bool")):
+            if tensor.name.removeprefix(prefix) in _EIGENVALUES:
+                precision_of(tensor.dtype)  # says what to do
             continue
         if tensor.name.endswith(("w", "W")) and not (_is_complex(tensor) or pairs):
             continue  # weights of any layer

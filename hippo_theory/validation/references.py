@@ -9,22 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hippo_theory.arithmetic import FLOAT64
 from hippo_theory.decompositions import normal_plus_low_rank
 from hippo_theory.errors import InputError
-from hippo_theory.families import make_family
+from hippo_theory.families import Family, make_family
 from hippo_theory.families.conventions import CONVENTIONS, Convention, find_convention
 from hippo_theory.initializations import initialization
-from hippo_theory.systems import DenseSystem, HalfSystem
+from hippo_theory.systems import HalfSystem
 from hippo_theory.validation.closed_forms import closed_form
 from hippo_theory.validation.reading import LARGEST_DENSE
 
-__all__ = ["DenseReference", "Reference", "dense_references", "references"]
+__all__ = ["DenseReference", "Reference", "dense_references", "family_reference", "references"]
 
 Array = NDArray[Any]
 
@@ -81,15 +82,46 @@ class Reference:
 
 @dataclass(frozen=True, eq=False)
 class DenseReference:
-    """The truth for dense A and B; `terms`: what entries of A that are sums are rounded relative to, (N, N)."""
+    """The truth for dense A and B.
+
+    Attributes
+    ----------
+    id, convention : str
+    N : int
+    approximate : (N, N) ndarray
+        A within a few units in the last place of its largest terms: cheap, for searches.
+    make : callable
+        Returns what holds the certified A and B, which takes seconds for some families at N = 1024.
+    beta : str
+        Of LagT.
+    deviation : str, optional
+        The known deviation that this matrix is (D8, D9).
+    terms : (N, N) ndarray, optional
+        What entries of A that are sums are rounded relative to.
+    """
 
     id: str
     convention: str
     N: int
-    A: Array
-    B: Array
+    approximate: Array
+    make: Callable[[], Any]
     beta: str = "0"
+    deviation: str | None = None
     terms: Array | None = None
+
+    @cached_property
+    def _certified(self) -> Any:
+        return self.make()
+
+    @property
+    def A(self) -> Array:
+        """(N, N), each entry the float64 nearest to the truth."""
+        return np.asarray(self._certified.A)
+
+    @property
+    def B(self) -> Array:
+        """(N,)."""
+        return np.asarray(self._certified.B)
 
 
 # Families whose normal part has a spectrum of its own, by convention: the default first.
@@ -239,12 +271,18 @@ def dense_references(N: int) -> tuple[DenseReference, ...]:
                     continue
                 options: dict[str, Any] = {"beta": beta} if id == "lagt" else {}
                 try:
-                    family = make_family(id, N, convention=convention, **options)
-                    found.append(DenseReference(id, convention, N, family.A, family.B, beta))
+                    found.append(family_reference(make_family(id, N, convention=convention, **options), beta))
                 except InputError:
                     continue
-    legs = initialization("s4d-legs", N, form="dense")
-    assert isinstance(legs, DenseSystem)
+    legs = make_family("legs", N)
+    normal = np.asarray(legs.state_matrix(FLOAT64), dtype=np.float64) + legs.P @ legs.P.T
     root = np.sqrt(2.0 * np.arange(N) + 1)
-    found.append(DenseReference("s4d-legs", "default", N, legs.A, legs.B, terms=1.5 * np.outer(root, root)))
+    dense = partial(initialization, "s4d-legs", N, form="dense")
+    found.append(DenseReference("s4d-legs", "default", N, normal, dense, terms=1.5 * np.outer(root, root)))
     return tuple(found)
+
+
+def family_reference(family: Family, beta: str = "0") -> DenseReference:
+    """A and B of a family as what dense matrices are compared with."""
+    approximate = np.asarray(family.state_matrix(FLOAT64), dtype=np.float64)
+    return DenseReference(family.variant, family.convention, family.N, approximate, lambda: family, beta)

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 from hippo_theory.validation.quantities import Quantity
 from hippo_theory.validation.reading import Parameters
 
-__all__ = ["Row", "distinct_rows", "one_block", "row_of"]
+__all__ = [
+    "Row",
+    "chosen_systems",
+    "distinct_rows",
+    "finite_row",
+    "finite_systems",
+    "nonfinite_vectors",
+    "one_block",
+    "row_of",
+]
 
 Array = NDArray[Any]
 
@@ -35,6 +44,40 @@ def row_of(parameters: Parameters, system: int) -> Row:
     P = parameters.P if parameters.P is not None and np.any(parameters.P.values) else None
     Lambda = parameters.Lambda.mapped(lambda array: array[system])
     return Row(Lambda, chosen(P), chosen(parameters.Q), chosen(parameters.B))
+
+
+def nonfinite_vectors(row: Row) -> dict[str, str]:
+    """Which of P and B hold NaN or infinity, each with the words for it; the P of P Q* also if Q does."""
+    found: dict[str, str] = {}
+    for name, part in (("P", row.P), ("P", row.Q), ("B", row.B)):
+        if part is not None and not np.isfinite(part.values).all():
+            where = "Q holds" if part is row.Q else "holds"
+            found.setdefault(name, f"{where} NaN or infinity")
+    return found
+
+
+def finite_row(row: Row) -> Row:
+    """The row without the vectors that hold NaN or infinity."""
+    broken = nonfinite_vectors(row)
+    P, Q = (None, None) if "P" in broken else (row.P, row.Q)
+    return replace(row, P=P, Q=Q, B=None if "B" in broken else row.B)
+
+
+def finite_systems(parameters: Parameters) -> Array:
+    """Of which systems all that is stored is finite, (S,)."""
+    parts = (part for part in (parameters.Lambda, parameters.P, parameters.Q, parameters.B) if part is not None)
+    finite = [np.isfinite(part.values).reshape(len(part.values), -1).all(axis=1) for part in parts]
+    return np.asarray(np.all(finite, axis=0))
+
+
+def chosen_systems(parameters: Parameters, systems: Array) -> Parameters:
+    """Some of the systems; C and the steps stay as they are, since what says whose they are is not always there."""
+
+    def chosen(part: Quantity | None) -> Quantity | None:
+        return None if part is None else part.mapped(lambda array: array[systems])
+
+    P, Q, B = (chosen(part) for part in (parameters.P, parameters.Q, parameters.B))
+    return replace(parameters, Lambda=parameters.Lambda.mapped(lambda array: array[systems]), P=P, Q=Q, B=B)
 
 
 def distinct_rows(parameters: Parameters) -> tuple[Array, Array]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hippo_theory.validation.dense import may_be_discretized
+from hippo_theory.validation.discrete_matrices import may_be_discretized
 from hippo_theory.validation.eigenvalue_damage import common_ratio
 from hippo_theory.validation.findings import VERDICTS, Finding
 from hippo_theory.validation.judgement import judge

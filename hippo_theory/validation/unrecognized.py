@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hippo_theory.validation.findings import Finding, Part
 from hippo_theory.validation.matching import align
-from hippo_theory.validation.moves import chance_distance, likeliest_start, moves_from, percent
+from hippo_theory.validation.moves import is_near, likeliest_start, moves_from, percent
 from hippo_theory.validation.reading import Parameters
 from hippo_theory.validation.references import Reference
 
@@ -35,8 +35,7 @@ def unrecognized(parameters: Parameters, values: Array) -> tuple[Finding, Refere
     names = (parameters.tensors, parameters.prefix, parameters.layout)
     constant = np.ptp(values.real) <= 1e-6 * np.abs(values.real).max(initial=1e-300)
     reference, distance = likeliest_start(values)
-    near = n > 1 and distance < chance_distance(n, not values.imag.any())
-    if near and reference is not None:
+    if n > 1 and reference is not None and is_near(reference, distance):
         moves = moves_from(reference, align(values, reference)[2])
         move, largest = float(np.median(moves)), float(moves.max())
         # A real part that has not moved at all beside imaginary parts that have: no training does that.

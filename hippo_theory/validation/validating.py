@@ -68,8 +68,7 @@ def validate(
     Lambda: another time scale: Lambda is 2 times the expected; divide by it
     """
     if isinstance(source, Mapping):
-        findings = tuple(judge_tensors(stored_arrays(source), progress))
-        return Validation((FileResult("arrays", findings),))
+        return Validation((FileResult("arrays", _judged(stored_arrays(source), progress)),))
     paths = [source] if isinstance(source, str | os.PathLike) else list(source)
     if not paths:
         raise InputError("`source` is empty; give a file, a folder, or arrays by name")
@@ -90,9 +89,15 @@ def _validated(found: Any, progress: Progress | None) -> FileResult:
         return FileResult(shown(str(path)), error=str(error))
     try:
         file = open_tensors(found)
-        return FileResult(shown(str(found)), tuple(judge_tensors(stored_file(file), progress)))
+        return FileResult(shown(str(found)), _judged(stored_file(file), progress))
     except (InputError, MissingDependencyError) as error:
         return FileResult(shown(str(found)), error=str(error))
+
+
+def _judged(tensors: Mapping[str, StoredTensor], progress: Progress | None) -> tuple[Finding, ...]:
+    """All findings; what overflows on the way is judged as what it becomes, and nobody needs a warning of it."""
+    with np.errstate(all="ignore"):
+        return tuple(judge_tensors(tensors, progress))
 
 
 def judge_tensors(tensors: Mapping[str, StoredTensor], progress: Progress | None = None) -> Iterator[Finding]:
@@ -138,10 +143,21 @@ def stored_arrays(arrays: Mapping[str, Any]) -> dict[str, StoredTensor]:
 
 
 def _as_numpy(name: str, array: Any) -> tuple[Array, str]:
+    if isinstance(array, np.ma.MaskedArray):
+        raise InputError(
+            f"`{shown(str(name))}` is a masked array, whose hidden numbers would be read; give `.filled(..)` of it"
+        )
     if hasattr(array, "detach"):  # PyTorch: no import of it is needed to leave it
-        array = array.detach().cpu()
+        array = array.detach()
         dtype = str(array.dtype).removeprefix("torch.")
-        values = array.float().numpy() if dtype in ("bfloat16",) else array.resolve_conj().numpy()
+        try:
+            array = array.cpu().resolve_conj().resolve_neg()
+            values = array.float().numpy() if dtype == "bfloat16" else array.numpy()
+        except (TypeError, RuntimeError, NotImplementedError) as error:  # sparse, quantized, without storage
+            kind = f"a tensor of {dtype}, {str(getattr(array, 'layout', '')).removeprefix('torch.')}"
+            raise InputError(
+                f"`{shown(str(name))}`, {kind}, cannot become a NumPy array; give a dense one of float32"
+            ) from error
         return values, dtype
     try:
         values = np.asarray(array)

@@ -18,7 +18,7 @@ from hippo_theory.validation.references import Reference
 from hippo_theory.validation.rows import Row
 from hippo_theory.validation.vector_damage import vector_cause
 
-__all__ = ["HALVED_INPUT", "WHOLE_INPUT", "input_convention", "input_vectors", "judge_vectors"]
+__all__ = ["HALVED_INPUT", "WHOLE_INPUT", "input_convention", "input_vectors", "judge_vectors", "oriented"]
 
 Array = NDArray[Any]
 
@@ -37,6 +37,7 @@ def judge_vectors(row: Row, candidate: Candidate, layout: str) -> dict[str, Part
     one_indexed = candidate.Lambda.deviation == "D8"
     if one_indexed:  # P and B are those of the system that Lambda is of
         fit, roundoff = one_indexed_fit(row.Lambda, fit.reference), roundoff + DOUBLE
+    row = oriented(row, fit, roundoff)
     if row.P is not None:
         parts["P"] = _as_held(row.P, lambda P: _judge_low_rank(P, row.Q, fit, roundoff))
     if row.B is not None:
@@ -58,6 +59,17 @@ def judge_vectors(row: Row, candidate: Candidate, layout: str) -> dict[str, Part
         why = "the pair of zeros is not handled"
         parts["P"] = replace(parts["P"], verdict="known-deviation", deviation="D10", why=why, cause="zero")
     return parts
+
+
+def oriented(row: Row, fit: Fit, roundoff: float) -> Row:
+    """A square P, and Q, as it is or transposed: codebases store (r, n) or (n, r), and for r = n only the numbers tell."""
+    P, Q = row.P, row.Q
+    if P is None or P.values.shape[0] != P.values.shape[-1] or len(P.values) < 2 or fit.reference.low_rank is None:
+        return row
+    turned = P.mapped(np.transpose)
+    partner = None if Q is None else Q.mapped(np.transpose)
+    bad, good = (_judge_low_rank(p.as_held() or p, q, fit, roundoff).verdict for p, q in ((P, Q), (turned, partner)))
+    return replace(row, P=turned, Q=partner) if bad == "deviates" and good in ("exact", "rounding") else row
 
 
 def _one_indexed(name: str, part: Part, row: Row, fit: Fit, plain: Part) -> Part:
@@ -197,29 +209,30 @@ def _for_each(bound: Array, count: int) -> Array:
 
 def input_vectors(reference: Reference) -> Iterator[tuple[str, Array, str | None]]:
     """The vectors B that code gives this system: (name, moduli, deviation)."""
+    if reference.id.startswith("s4d-"):
+        yield "B", reference.weight, None
+        return
+    yield "V* B", reference.weight, None
+    yield "V* B / 2", reference.weight / 2, None  # the diagonal restriction
     if reference.id == "legs":
-        yield "V* B", reference.weight, None
-        yield "V* B / 2", reference.weight / 2, None
         yield "1", np.ones(reference.stored), "D2"
-    else:
-        yield "V* B" if reference.low_rank is not None else "B", reference.weight, None
 
 
 def input_convention(row: Row, reference: Reference, parts: Mapping[str, Part]) -> str:
-    """Which of the two vectors B of S4D-LegS this is, in words; empty where B is neither, or there is a low-rank term.
+    """Which of the two vectors B of a diagonal restriction this is, in words; empty where it is neither, or there is a P.
 
     The diagonal restriction of LegS has V* B / 2, for 2 Re sum C_n (V* B)_n / 2 e^(lambda_n t) over the stored half to approach
     the kernels of LegS; state-spaces/s4 leaves the 1/2 out, which doubles every kernel.
     """
     part = parts.get("B")
-    if reference.id != "legs" or row.P is not None or row.B is None or part is None:
+    if reference.id.startswith("s4d-") or row.P is not None or row.B is None or part is None:
         return ""
     if part.verdict not in ("exact", "rounding"):
         return ""
     moduli, size = reference.weight, np.abs(row.B.values)
     if abs(np.linalg.norm(size) / np.linalg.norm(moduli) - 0.5) < 0.25:
-        return HALVED_INPUT
-    return WHOLE_INPUT
+        return HALVED_INPUT if reference.id == "legs" else "B = V* B / 2, as the diagonal restriction has it"
+    return WHOLE_INPUT if reference.id == "legs" else ""
 
 
 def _judge_input(row: Row, B: Quantity, fit: Fit, roundoff: float, layout: str) -> Part:
@@ -326,13 +339,13 @@ def _judge_phases(P: Quantity, Q: Array, B: Quantity, fit: Fit, roundoff: float,
     allowed = allowed + np.outer(sizes, sizes) * (relative[:, None] + relative[None, :])
     expected = truth @ truth.conj().T
 
-    def turned(values: Array) -> Array:
+    def turned(values: Array, conjugated: Array) -> Array:
         """The rows in the phases of the reference."""
-        phases = np.where(fit.conjugated, inputs.conj(), inputs) / moduli
-        return np.asarray(np.where(fit.conjugated[:, None], values.conj(), values) * phases.conj()[:, None])
+        phases = np.where(conjugated, inputs.conj(), inputs) / moduli
+        return np.asarray(np.where(conjugated[:, None], values.conj(), values) * phases.conj()[:, None])
 
-    def multiplied(left: Array, right: Array) -> Array:
-        return np.asarray(turned(left) @ turned(right).conj().T)
+    def multiplied(left: Array, right: Array, conjugated: Array = fit.conjugated) -> Array:
+        return np.asarray(turned(left, conjugated) @ turned(right, conjugated).conj().T)
 
     stored, partner = P.values[fit.order], Q[fit.order]
     found = multiplied(stored, partner)
@@ -342,6 +355,13 @@ def _judge_phases(P: Quantity, Q: Array, B: Quantity, fit: Fit, roundoff: float,
         return replace(
             part, verdict="deviates", why="P is conjugated (transposed) against B and Lambda", cause="conjugated"
         )
+    lower = fit.conjugated & (fit.reference.Lambda.imag > 0)
+    for conjugated in (np.zeros_like(lower), np.ones_like(lower)) if lower.any() else ():
+        if (np.abs(multiplied(stored, partner, conjugated) - expected) <= allowed).all():
+            pairs = fit.reference.Lambda.imag > 0
+            few = int((pairs & (fit.conjugated != conjugated)).sum())
+            text = f"the sign of {few} of {int(pairs.sum())} imaginary parts: P and B are not conjugated with them"
+            return replace(part, verdict="deviates", why=text, cause="sign")
     anchor = int(np.argmax(np.abs(expected).min(axis=1)))
     with np.errstate(all="ignore"):
         signs = np.where((found[:, anchor] / expected[:, anchor]).real < 0, -1.0, 1.0)
