@@ -54,7 +54,8 @@ def threads(point: Point) -> dict[str, Any]:
     import scipy.linalg  # noqa: F401
     from threadpoolctl import threadpool_info
 
-    return {"threads": max(pool["num_threads"] for pool in threadpool_info())}
+    # OpenMP, which torch loads, counts for each thread by itself; no study here uses it.
+    return {"threads": max(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")}
 
 
 def strange(point: Point) -> Any:

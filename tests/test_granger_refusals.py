@@ -70,6 +70,8 @@ def learn_once(**options) -> object:
         (lambda: steady_filter([[2.0]], [[0.0]], [[1.0]], [[1.0]]), "no steady filter"),
         # A state that no noise drives and that does not decay: the best gain is 0, and corrects nothing.
         (lambda: steady_filter([[1.0]], [[1.0]], [[0.0]], [[1.0]]), "best one does not decay"),
+        # Its error decays by 1 - 1e-9 a step.
+        (lambda: steady_filter([[1.0]], [[1.0]], [[1e-18]], [[1.0]]), "or too slowly for float64 to tell"),
         (lambda: Client([[1], [1, 2]], [[1.0]], [[1.0]], [[1.0]]), "different lengths"),
         (lambda: Client(np.array([[np.nan]], dtype=object), [[1.0]], [[1.0]], [[1.0]]), "`A`: nan is not a number"),
         (lambda: Client(np.array([["x"]], dtype=object), [[1.0]], [[1.0]], [[1.0]]), "`A`: 'x' is not a number"),

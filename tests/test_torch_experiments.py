@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from delay_helpers import autocorrelation_error
 
 import hippo_theory
 from hippo_theory.errors import InputError
-from hippo_theory.systems import HalfSystem, conjugate_half
+from hippo_theory.norms import least_delay_error
 
 torch = pytest.importorskip("torch", reason="needs torch")
 ht = pytest.importorskip("hippo_theory.torch", reason="needs torch")
 experiments = pytest.importorskip("hippo_theory.torch.experiments", reason="needs torch")
-least_errors = pytest.importorskip("hippo_theory.torch.least_errors", reason="needs torch")
 
 pytestmark = pytest.mark.torch
 
@@ -25,44 +25,18 @@ STUDY = Path(hippo_theory.__file__).resolve().parents[1] / "figures" / "studies"
 TASK = experiments.Task(200, 40, (1.0,), 2.0, 160, 8, ("legt",), signals=8, steps=0)
 
 
-def autocorrelation_error(kernels, shift, period, lines):
-    """The least error from kernels (N, L) and the autocorrelation of the input, by the normal equations in lags:
-
-    min_c  r_0 - 2 c.g + c' G c,   G = K R K',  g = K R e_shift,  R_lm = r_(l-m) = mean of cos(2 pi k (l - m)/period).
-    """
-    lags = np.arange(max(kernels.shape[1], shift + 1))
-    r = np.cos(2 * np.pi * np.outer(lags, np.arange(-lines, lines + 1)) / period).mean(1)
-    R = r[np.abs(lags[:, None] - lags)]
-    K = np.pad(kernels, ((0, 0), (0, len(lags) - kernels.shape[1])))
-    G, g = K @ R @ K.T, K @ R[:, shift]
-    return np.sqrt(1 - g @ np.linalg.solve(G, g))
-
-
 @pytest.mark.parametrize(("start", "dt"), [("legt", 1 / 20), ("fout", 1 / 20), ("s4d-lin", 1 / 10)])
-def test_the_least_error_is_that_of_the_kernels_and_the_autocorrelation(start, dt):
+def test_the_least_error_of_a_module_is_that_of_its_kernels_and_the_autocorrelation(start, dt):
     shift, period, lines, L = 20, 3000, 200, 900
     kernel = experiments._kernel(start, 5 if start == "fout" else 4, 1, dt, None, "cpu")
     rows = experiments._state_rows(kernel)
     states = experiments._kernel(start, kernel.N, len(rows), dt, rows, "cpu")(L).detach().numpy()
     # Fitting needs no row of a real state twice; the tail after 900 lags is below e^(-900 dt/2) < 1e-9.
     states = states[np.abs(states).max(1) > 1e-9]
-    found = least_errors.least_error(
-        kernel.to_system(0), kernel.discretization.name, dt, [shift], period=period, lines=lines
-    )
+    found = least_delay_error(kernel.to_system(0), kernel.discretization.name, dt, [shift], period=period, lines=lines)
     assert 0.01 < found < 0.9
     assert abs(found - autocorrelation_error(states, shift, period, lines)) <= 1e-6 * found
     assert abs(found - autocorrelation_error(states, shift + 1, period, lines)) > 1e-3 * found
-
-
-def test_the_least_error_of_one_state_is_a_formula():
-    """x = u delayed by nothing: C u against the input `shift` ago leaves sqrt(1 - r_shift^2)."""
-    period, lines, shift = 4000, 100, 7
-    r = np.cos(2 * np.pi * shift * np.arange(-lines, lines + 1) / period).mean()
-    fast = HalfSystem([-1e9], [1.0], multiplicity=[1])  # e^(-1e9) vanishes: x_l = gain u_l
-    found = least_errors.least_error(fast, "zoh", 1.0, [shift], period=period, lines=lines)
-    assert abs(found - np.sqrt(1 - r**2)) < 1e-12
-    both = least_errors.least_error(fast, "zoh", 1.0, [0, shift], period=period, lines=lines)
-    assert abs(both - np.sqrt((1 - r**2) / 2)) < 1e-12
 
 
 def test_the_real_states_of_a_system_are_all_of_them():
@@ -201,23 +175,3 @@ def test_the_orders_of_magnitude_between_the_starts():
         ours, theirs = (np.log10(values["s4d-rand"] / values[start]) for values in (error, theory))
         assert abs(ours - theirs) < 0.2
     assert np.log10(error["s4d-rand"] / error["fout"]) > 1.2
-
-
-def test_the_least_error_of_fout_falls_as_one_over_the_size_and_that_of_legt_below_any_power():
-    """8 cycles a window, the window as long as the delay: the table of the README."""
-    sizes, errors = (33, 65, 129, 257), {"fout": [], "legt": []}
-    for family in errors:
-        for N in sizes:
-            system = hippo_theory.normal_plus_low_rank(
-                getattr(hippo_theory, {"fout": "FouT", "legt": "LegT"}[family])(N)
-            )
-            half = conjugate_half(system.to_system())
-            found = least_errors.least_error(half, "bilinear", 0.001, [1000], period=96_000, lines=768)
-            errors[family].append(found)
-    for smaller, larger in zip(errors["fout"][1:], errors["fout"], strict=False):
-        assert 1.9 < larger / smaller < 2.2
-    assert errors["legt"][0] < 1e-5
-    assert errors["legt"][1] < 1e-10
-    text = (STUDY / "README.md").read_text(encoding="utf-8")
-    for N, error in zip(sizes, errors["fout"], strict=True):
-        assert f"| {N} | {error:.2g} |" in text

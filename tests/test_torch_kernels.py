@@ -574,7 +574,6 @@ COUNTED = {
     "kernel_base.py": {62, 64},
     "matrix_kernels.py": {62},
     "interop.py": {1e-4, 1e-3, 0.5},
-    "least_errors.py": {1e-12},
     "optimizer_groups.py": {1e-3},
 }
 

@@ -6,13 +6,14 @@ import copy
 import multiprocessing
 import pickle
 import socket
+from dataclasses import replace
 
 import pytest
 from helpers import run_python
 
 import hippo_theory
 from hippo_theory.arithmetic import exact_fraction
-from hippo_theory.discretizations import discretize_system, generalized_bilinear
+from hippo_theory.discretizations import discretize_system, find_discretization, generalized_bilinear
 from hippo_theory.errors import InputError
 from hippo_theory.norms import h2_norm
 from hippo_theory.systems import conjugate_full
@@ -151,6 +152,15 @@ def test_a_discretization_with_a_weight_makes_the_round_trip_through_pickle():
     again = pickle.loads(pickle.dumps(layer))
     assert torch.equal(again.kernel(9), layer.kernel(9))
     assert again.kernel.discretization.alpha == layer.kernel.discretization.alpha
+
+
+def test_a_discretization_is_not_taken_for_another_one_of_its_name():
+    other = replace(generalized_bilinear("2/3"), name="zoh")
+    layer = ht.S4D.from_initialization("s4d-lin", N=4, H=2, method=other)
+    assert torch.equal(pickle.loads(pickle.dumps(layer)).kernel.recurrence().Abar, layer.kernel.recurrence().Abar)
+    nameless = ht.S4D.from_initialization("s4d-lin", N=4, H=2, method=replace(find_discretization("zoh"), name="ours"))
+    with pytest.raises((pickle.PicklingError, AttributeError)):
+        pickle.dumps(nameless)
 
 
 @pytest.mark.parametrize("name", LAYERS)

@@ -74,7 +74,8 @@ def steady_filter(A: Any, C: Any, process_noise: Any, measurement_noise: Any) ->
     Raises
     ------
     InputError
-        If shapes do not fit, a covariance is not one, or the Riccati equation has no stabilizing solution.
+        If shapes do not fit, a covariance is not one, or the Riccati equation has no stabilizing solution that float64
+        tells from one whose error does not decay: eigenvalues must be 1.5e-8 inside the unit circle.
 
     Notes
     -----
@@ -104,8 +105,8 @@ def steady_filter(A: Any, C: Any, process_noise: Any, measurement_noise: Any) ->
     # A double eigenvalue on the unit circle is found within the root of eps only.
     if np.abs(np.linalg.eigvals(kept @ A)).max() >= 1 - np.sqrt(np.finfo(np.float64).eps):
         raise InputError(
-            "no steady filter: the error of the best one does not decay; every state on or outside the unit circle must be "
-            "seen through C, and driven by noise"
+            "no steady filter: the error of the best one does not decay, or too slowly for float64 to tell; every state on or "
+            "outside the unit circle must be seen through C, and driven by enough noise"
         )
     # Joseph's form: symmetric and positive whatever the rounding.
     posterior = kept @ prior @ kept.T + gain @ R @ gain.T

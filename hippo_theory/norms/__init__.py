@@ -1,7 +1,8 @@
 """Norms of kernels, of systems and of differences: certified (L2, largest value, transfer functions, H-infinity of LegS),
-and of any float64 system with bounds (Gramians, H2, Hankel values, largest gain).
+of any float64 system with bounds (Gramians, H2, Hankel values, largest gain), and its least error as a delay (observed).
 """
 
+from hippo_theory.norms.delay import least_delay_error
 from hippo_theory.norms.distance import difference_kernel, distance
 from hippo_theory.norms.exact_gramians import exact_gramian, exact_h2_squared, legs_rational_system
 from hippo_theory.norms.gramians import (
@@ -40,6 +41,7 @@ __all__ = [
     "kernel_norms",
     "l2_squared",
     "largest_gain",
+    "least_delay_error",
     "legs_rational_system",
     "observability_gramian",
     "sup_norm",

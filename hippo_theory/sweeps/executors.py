@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import pickle
 import re
 import signal
 import threading
@@ -14,19 +15,38 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
+from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from hippo_theory.errors import InputError, MissingDependencyError, checked_size
+from hippo_theory.sweeps.points import Study
 
-__all__ = ["dask_executor", "local_executor", "processor_count"]
+__all__ = ["NO_WORKER", "START", "check_importable", "dask_executor", "local_executor", "processor_count"]
 
+NO_WORKER = (
+    'worker processes end before they compute anything: a script needs `if __name__ == "__main__":` around its '
+    "run_sweep or plan_sweep, and a memory limit must leave room for Python and its libraries (about 1 GB)"
+)
+START = 120.0  # seconds for a worker to start: without memory some libraries wait for ever
 _PATIENCE = "10s"  # for a scheduler to answer
 
 
 def processor_count() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_importable(study: Study) -> None:
+    """Refuse a study that other processes cannot find."""
+    try:
+        pickle.dumps(study.evaluate)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise InputError(
+            f"`evaluate` of the study {study.name!r} cannot be sent to other processes: {error}; define it at the top of a "
+            "module, or give an executor of threads"
+        ) from error
 
 
 @contextmanager
@@ -41,6 +61,19 @@ def _interrupts_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Spawning(SpawnContext):
+    """Starts processes anew and knows which: other children of this process are not ours to end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[BaseProcess] = []
+
+    def Process(self, *args: Any, **kwargs: Any) -> BaseProcess:  # type: ignore[override]
+        process = SpawnProcess(*args, **kwargs)
+        self.started.append(process)
+        return process
 
 
 class _Processes(ProcessPoolExecutor):
@@ -79,17 +112,16 @@ def local_executor(workers: int | None = None, *, memory_limit: int | None = Non
     """
     count = processor_count() if workers is None else checked_size("workers", workers)
     limit = None if memory_limit is None else checked_size("memory_limit", memory_limit)
-    others = set(multiprocessing.active_children())
-    pool = _Processes(
-        count, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(limit,)
-    )
+    context = _Spawning()
+    pool = _Processes(count, mp_context=context, initializer=_start_worker, initargs=(limit,))
     try:
         yield pool
     except BaseException:
         # A point may take hours; what it would return could not be used.
         pool.shutdown(wait=False, cancel_futures=True)
-        for process in set(multiprocessing.active_children()) - others:
-            process.terminate()
+        for process in context.started:
+            if process.is_alive():
+                process.terminate()
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -100,9 +132,8 @@ def _start_worker(memory_limit: int | None) -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (memory_limit, memory_limit))
-    with suppress(
-        OSError
-    ):  # where memory ends, Linux shall kill a worker, whose point can be tried again, and not its parent
+    with suppress(OSError):
+        # Where memory ends, Linux shall kill a worker, whose point can be tried again, and not its parent.
         Path("/proc/self/oom_score_adj").write_text("500")
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -169,11 +200,19 @@ def dask_executor(scheduler: str, *, memory_limit: int | None = None) -> Iterato
         raise InputError(
             f"no Dask scheduler answers at {scheduler!r}; start one with `dask scheduler`, or use --scheduler local:8"
         ) from error
-    log = logging.getLogger("distributed")
-    level = log.level
-    log.setLevel(logging.CRITICAL + 1)  # a lost scheduler is one line of ours, and no traceback of the client's
+    with _silenced("distributed", "distributed.client", "tornado.application"), client:
+        yield client.get_executor(pure=False)  # a lost scheduler is one line of ours, and no traceback of theirs
+
+
+@contextmanager
+def _silenced(*names: str) -> Iterator[None]:
+    """No messages of these loggers; one that has a level of its own does not heed that of its parent."""
+    logs = [logging.getLogger(name) for name in names]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.CRITICAL + 1)
     try:
-        with client:
-            yield client.get_executor(pure=False)
+        yield
     finally:
-        log.setLevel(level)
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)

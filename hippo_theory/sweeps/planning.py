@@ -2,9 +2,9 @@
 
 The pilot has three parts. It climbs from the smallest sizes of each group as far as its time allows, and `CostModel` is
 fitted to that. What time is left goes to points drawn at random in proportion to their predicted time: the mean of
-measured over predicted time is an unbiased estimate of the factor by which the sum of the predictions is wrong, and the
-rest is corrected by it. Then the points of which most memory is expected are tried, for as long again in all: an algorithm
-that works in blocks beyond some size makes an extrapolation of memory meaningless.
+measured over predicted time estimates the factor by which the sum of the predictions is wrong (without bias as far as the
+points drawn are few of many), and the rest is corrected by it. Then the points of which most memory is expected are tried,
+for as long again in all: an algorithm that works in blocks beyond some size makes an extrapolation of memory meaningless.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import numpy as np
 
 from hippo_theory.errors import InputError, checked_size
 from hippo_theory.sweeps.costs import CostModel, group_of, sizes_of
-from hippo_theory.sweeps.evaluation import Outcome, evaluate_point, this_process
-from hippo_theory.sweeps.executors import local_executor
+from hippo_theory.sweeps.evaluation import Outcome, evaluate_point, is_ready, this_process
+from hippo_theory.sweeps.executors import NO_WORKER, START, check_importable, local_executor
 from hippo_theory.sweeps.points import Point, Study
 
 __all__ = ["CostModel", "SweepPlan", "plan_from", "plan_sweep", "predicted_seconds"]
@@ -112,7 +112,7 @@ def plan_sweep(
     Raises
     ------
     InputError
-        If there are no points, or every point of the pilot fails.
+        If there are no points, worker processes cannot start, or every point of the pilot fails.
     """
     with _measuring(study, memory_limit, progress) as measure:
         return plan_from(list({study.key(point): point for point in points}.values()), measure, workers, seconds)
@@ -173,6 +173,7 @@ def _measuring(
     study: Study, memory_limit: int | None, progress: Callable[[int, float], None] | None
 ) -> Iterator[Measure]:
     """Measure in one worker process, which is replaced where a point kills it or takes longer than it may."""
+    check_importable(study)
     context = local_executor(1, memory_limit=memory_limit)
     executor = context.__enter__()
     began, count = time.perf_counter(), 0
@@ -199,6 +200,10 @@ def _measuring(
         return outcome
 
     try:
+        try:
+            executor.submit(is_ready).result(timeout=START)
+        except (BrokenExecutor, MemoryError, ImportError, OSError) as error:  # TimeoutError is an OSError
+            raise InputError(NO_WORKER) from error
         yield measure
     except BaseException as error:
         end_worker(error)

@@ -7,7 +7,6 @@ as they come: all that wait are one batch, and a batch is finished when it is on
 from __future__ import annotations
 
 import os
-import pickle
 import signal
 import threading
 from collections import deque
@@ -23,14 +22,13 @@ from typing import Any
 from hippo_theory.errors import InputError, checked_size
 from hippo_theory.sweeps.costs import CostFile, TimeLeft
 from hippo_theory.sweeps.evaluation import Outcome, evaluate_point, is_ready, one_thread, this_process
-from hippo_theory.sweeps.executors import local_executor, processor_count
+from hippo_theory.sweeps.executors import NO_WORKER, START, check_importable, local_executor, processor_count
 from hippo_theory.sweeps.points import Point, Study
 from hippo_theory.sweeps.store import Record, Store
 
 __all__ = ["Progress", "SweepResult", "run_sweep"]
 
 _HOPELESS = 20  # so many failures and no result: something is wrong with all of them
-_START = 120.0  # seconds for a worker to start: without memory some libraries wait for ever
 _ALONE = 2  # attempts of a point that may have killed its worker, with no other point running
 
 
@@ -156,7 +154,7 @@ def run_sweep(
     distinct = {study.key(point): point for point in points}
     make_executor: Callable[[], AbstractContextManager[Executor]]
     if executor is None:
-        _check_importable(study)
+        check_importable(study)
         make_executor = partial(local_executor, workers, memory_limit=memory_limit)
     elif workers is not None or memory_limit is not None:
         raise InputError("`workers` and `memory_limit` belong to the default executor; set them where yours is made")
@@ -194,16 +192,6 @@ def run_sweep(
         records = tuple(sorted(tally.records, key=lambda record: record.key))
         path = None if opened is None else opened.path
         return SweepResult(tally.total, tally.done, tally.failed, len(tally.tried), path, records, gave_up)
-
-
-def _check_importable(study: Study) -> None:
-    try:
-        pickle.dumps(study.evaluate)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise InputError(
-            f"`evaluate` of the study {study.name!r} cannot be sent to other processes: {error}; define it at the top of a "
-            "module, or give an executor of threads"
-        ) from error
 
 
 _Task = tuple[str, Point]
@@ -294,14 +282,11 @@ class _Run:
             with make_executor() as executor:
                 ready = executor.submit(is_ready)
                 ready.add_done_callback(self.finished.put)
-                if self.finished.get(timeout=_START) is None:
+                if self.finished.get(timeout=START) is None:
                     raise KeyboardInterrupt
                 ready.result()
         except (BrokenExecutor, Empty, MemoryError, ImportError, OSError) as error:
-            raise InputError(
-                'worker processes end before they compute anything: a script needs `if __name__ == "__main__":` around its '
-                "run_sweep, and a memory limit must leave room for Python and its libraries (about 1 GB)"
-            ) from error
+            raise InputError(NO_WORKER) from error
 
     def _through(self, waiting: deque[_Task], executor: Executor, in_flight: int) -> tuple[list[_Task], str | None]:
         """Pass what waits through an executor; returns what a dying worker lost, and why it stopped early if it did."""

@@ -5,7 +5,8 @@
 Inputs are white noise limited to a band; the target at time t is u(t - o lag) for each offset o (delay: o = 1;
 reconstruction: several o in [0, 1]). Errors are root mean squares over test signals divided by that of the target, after
 a burn-in: 1 is what the output 0 reaches. With A, B and dt frozen, C is solved for by least squares, or trained by Adam;
-or A, B and dt are trained, with C solved for at every step. What theory allows the start is `least_errors.least_error`.
+or A, B and dt are trained, with C solved for at every step. What theory allows the start is
+`hippo_theory.norms.least_delay_error`.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from torch import Tensor
 
 from hippo_theory.errors import InputError, checked_size
 from hippo_theory.initializations.registry import find
+from hippo_theory.norms.delay import SMALLEST_DIRECTION, least_delay_error
 from hippo_theory.torch.channel_kernels import S4DKernel, S4Kernel
 from hippo_theory.torch.layers import causal_convolution
-from hippo_theory.torch.least_errors import SMALLEST_DIRECTION, least_error
 
 __all__ = ["Task", "band_limited_noise", "read_config", "run", "run_start"]
 
@@ -231,7 +232,7 @@ def _signals(task: Task) -> Tensor:
 def _theory(kernel: Any, task: Task) -> float:
     """The least error of the system of a kernel module on stationary inputs of this spectrum."""
     period = _period(task)
-    return least_error(
+    return least_delay_error(
         kernel.to_system(0),
         kernel.discretization.name,
         float(kernel.dt[0].detach()),

@@ -163,9 +163,9 @@ def _transform_named(name: str) -> Transform:
 
 def _by_name(value: Any) -> Any:
     """What finds a transform or a discretization again, whose functions no pickle holds; other values unchanged."""
-    if isinstance(value, Transform):
+    if isinstance(value, Transform) and TRANSFORMS.get(value.name) == value:
         return partial(_transform_named, value.name)
-    if isinstance(value, Discretization) and value.name in DISCRETIZATIONS:
+    if isinstance(value, Discretization) and DISCRETIZATIONS.get(value.name) == value:
         return partial(find_discretization, value.name)
     if isinstance(value, Discretization) and value.alpha is not None:
         return partial(generalized_bilinear, value.alpha)
