@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+import signal
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -15,6 +16,10 @@ from allowed_skips import ALLOWED_SKIPS
 
 hypothesis.settings.register_profile("reproducible", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("reproducible")
+
+# A shell starts jobs in the background with SIGINT ignored, which is inherited: what Ctrl-C does could not be tested.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:

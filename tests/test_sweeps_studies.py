@@ -390,8 +390,6 @@ def test_ctrl_c_is_130_and_the_store_goes_on(tmp_path, capsys, where):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # A shell starts jobs in the background with SIGINT ignored, and what is ignored is inherited.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not store.exists() or store.read_bytes().count(b"\n") < 10:
         assert process.poll() is None

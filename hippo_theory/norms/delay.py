@@ -40,7 +40,7 @@ def least_delay_error(
 ) -> float:
     """The least relative error, over all C, of outputs that are to be the inputs `shifts` samples ago.
 
-        e^2 = mean over shifts of  min_C  mean_(abs(k) <= lines)  abs(C X(z_k) - z_k^(-shift))^2,
+        e^2 = mean over shifts of min over C of mean over k of abs(C X(z_k) - z_k^(-shift))^2,   abs(k) <= lines,
         X(z) = z (z I - Abar)^-1 Bbar,   z_k = e^(2 pi i k/period).
 
     Parameters
