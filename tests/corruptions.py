@@ -11,6 +11,7 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
+import scipy.linalg
 
 from hippo_theory.families import make_family
 from hippo_theory.initializations import export_arrays
@@ -81,6 +82,8 @@ def canonical(case: Case) -> Arrays:
     options = case.settings.get("options", {})
     if id == "mamba-real":
         return {"Lambda": -np.arange(1.0, case.N + 1) + 0j}
+    if id == "lru":
+        return _ring(case.N, **options)
     if id == "lmu" or (form == "dense" and options):
         family = make_family(id, case.N, **options)
         return {"A": family.A.copy(), "B": family.B.copy()}
@@ -92,6 +95,14 @@ def canonical(case: Case) -> Arrays:
         forms = {"half": ("dplr", True), "all": ("dplr", False), "diagonal": ("diagonal", True)}
         arrays = export_arrays(id, case.N, *forms[form])
     return {name: np.array(value) for name, value in arrays.items() if name in ("A", "B", "P", "Lambda")}
+
+
+def _ring(n: int, low: float, high: float) -> Arrays:
+    """The logarithms that LRU stores: moduli uniform on a ring, phases on the circle."""
+    rng = np.random.default_rng(n)
+    nu = -0.5 * np.log(rng.random(n) * (high**2 - low**2) + low**2)
+    theta, gamma = 2 * np.pi * rng.random(n), 0.5 * np.log(-np.expm1(-2 * nu))
+    return {"nu_log": np.log(nu), "theta_log": np.log(theta), "gamma_log": gamma}
 
 
 def _by_lapack(id: str, N: int, form: str) -> Arrays:
@@ -120,7 +131,11 @@ def stored(arrays: Arrays, case: Case) -> Arrays:
         complex_dtype = {"float64": "complex128", "float32": "complex64"}[dtype]
         return {name: part.astype(dtype if name == "A" or case.settings["form"] == "dense" else complex_dtype)
                 for name, part in arrays.items()}  # fmt: skip
-    Lambda, heads = arrays["Lambda"], 3
+    if layout == "lru":
+        return {f"lru.{name}": part.astype(dtype) for name, part in arrays.items()}
+    Lambda, heads = arrays["Lambda"], 3 if "step" not in arrays else len(arrays["step"])
+    # One system for all heads, or one for each.
+    systems = np.tile(Lambda, (heads, 1)) if Lambda.ndim == 1 else Lambda
 
     def real(values: Any) -> Any:
         kept = {"cast16": np.float16, "bfloat16": ml_dtypes.bfloat16}.get(case.dtype, dtype)
@@ -129,9 +144,9 @@ def stored(arrays: Arrays, case: Case) -> Arrays:
     def view(values: Any) -> Any:
         return real(np.stack([values.real, values.imag], axis=-1))
 
-    n = len(Lambda)
+    heads, n = systems.shape
     C = rng.standard_normal((1, heads, n)) + 1j * rng.standard_normal((1, heads, n))
-    step = np.log(10 ** rng.uniform(-3, -1, heads))
+    step = arrays["step"] if "step" in arrays else np.log(10 ** rng.uniform(-3, -1, heads))
     if layout == "s4-v4":  # the other member of each pair
         found = {
             "kernel.A_real": real(np.log(-Lambda.real)[None]),
@@ -145,8 +160,8 @@ def stored(arrays: Arrays, case: Case) -> Arrays:
         return found
     if layout == "s4d-minimal":
         return {
-            "kernel.log_A_real": real(np.log(-np.tile(Lambda.real, (heads, 1)))),
-            "kernel.A_imag": real(np.tile(Lambda.imag, (heads, 1))),
+            "kernel.log_A_real": real(arrays.get("logarithm", np.log(-systems.real))),
+            "kernel.A_imag": real(systems.imag),
             "kernel.C": view(C[0]),
             "kernel.log_dt": real(step),
         }
@@ -174,7 +189,9 @@ def stored(arrays: Arrays, case: Case) -> Arrays:
             "layer.log_dt": real(np.tile(step[:, None], (1, 2))),
         }
     if layout == "mamba":
-        return {"layers.0.A_log": real(np.log(-np.tile(Lambda.real, (heads, 1)))), "layers.0.D": real(np.ones(heads))}
+        logarithm = np.broadcast_to(arrays.get("logarithm", np.log(-systems.real)), systems.shape)
+        logarithm = np.ascontiguousarray(logarithm.T) if "transposed" in arrays else logarithm
+        return {"layers.0.A_log": real(logarithm), "layers.0.D": real(np.ones(heads))}
     raise ValueError(layout)
 
 
@@ -197,7 +214,7 @@ def corrupted(case: Case) -> Arrays | None:
     if arrays is None:
         return None
     logarithm = case.settings["layout"] in ("s4-v4", "s4d-minimal", "mamba")
-    if logarithm and not (np.real(arrays["Lambda"]) < 0).all():
+    if logarithm and "logarithm" not in arrays and not (np.real(arrays["Lambda"]) < 0).all():
         return None
     return stored(arrays, case)
 
@@ -523,6 +540,192 @@ def dense_row(arrays, case, rng):
     A = arrays["A"].copy()
     A[len(A) // 2] *= 2
     return arrays | {"A": A}
+
+
+@damage
+def dense_others_sign(arrays, case, rng):
+    """All signs but those of the diagonal."""
+    return arrays | {"A": 2 * np.diag(np.diag(arrays["A"])) - arrays["A"]}
+
+
+@damage
+def dense_lower_sign(arrays, case, rng):
+    """The sign of the lower triangle, the upper one left out."""
+    A = arrays["A"]
+    return arrays | {"A": np.diag(np.diag(A)) - np.tril(A, -1)}
+
+
+@damage
+def dense_squared(arrays, case, rng):
+    """No square roots off the diagonal."""
+    A = arrays["A"]
+    return arrays | {"A": np.where(np.eye(len(A)) > 0, A, np.sign(A) * A**2)}
+
+
+@damage
+def dense_rolled(arrays, case, rng):
+    return arrays | {"A": np.roll(arrays["A"], 1, axis=0)}
+
+
+@damage
+def dense_swapped(arrays, case, rng):
+    return arrays | {"A": arrays["A"][[1, 0, *range(2, len(arrays["A"]))]]}
+
+
+@damage
+def dense_clipped(arrays, case, rng):
+    A = arrays["A"]
+    limit = 0.5 * np.abs(A).max()
+    return arrays | {"A": np.clip(A, -limit, limit)}
+
+
+@damage
+def dense_first_lost(arrays, case, rng):
+    return {"A": arrays["A"][1:, 1:], "B": arrays["B"][1:]}
+
+
+@damage
+def dense_backwards(arrays, case, rng):
+    """Zero-order hold with the step -dt."""
+    return {"A": scipy.linalg.expm(-0.013 * arrays["A"])}
+
+
+@damage
+def dense_discretized(arrays, case, rng, kind):
+    """Zero-order hold, with one entry off or without."""
+    Abar = scipy.linalg.expm(0.013 * arrays["A"])
+    if kind == "off":
+        Abar[case.N // 2, case.N // 3] += 0.01
+    return {"A": Abar}
+
+
+@damage
+def dense_low_rank(arrays, case, rng, kind):
+    """The low-rank term beside A and B."""
+    P = make_family(case.settings["id"], case.N).P
+    change = {"right": P, "half": P / 2, "sqrt2": P * np.sqrt(2), "reversed": P[::-1]}
+    return arrays | {"P": change[kind]}
+
+
+# What is stored instead of log(-Re Lambda).
+
+_LOGARITHMS = {
+    "missing": lambda A: A,
+    "binary": np.log2,
+    "decimal": np.log10,
+    "squared": lambda A: 2 * np.log(A),
+    "root": lambda A: np.log(A) / 2,
+    "half": lambda A: np.log(A / 2),
+    "negated": lambda A: -np.log(A),
+}
+
+
+@damage
+def logarithm(arrays, case, rng, kind):
+    return arrays | {"logarithm": _LOGARITHMS[kind](-arrays["Lambda"].real)}
+
+
+@damage
+def logarithm_from_zero(arrays, case, rng):
+    with np.errstate(divide="ignore"):
+        return arrays | {"logarithm": np.log(-arrays["Lambda"].real - 1)}
+
+
+# Clamped or computed in less precision, and what else.
+
+
+@damage
+def clamped_and_off(arrays, case, rng):
+    """Real parts clamped as code does it (D4), and one eigenvalue off."""
+    Lambda = np.minimum(arrays["Lambda"].real, -1e-4) + 1j * arrays["Lambda"].imag
+    Lambda[_middle(arrays)] += 100j * _bound(case, arrays)
+    return arrays | {"Lambda": Lambda}
+
+
+@damage
+def real_shifted(arrays, case, rng):
+    return arrays | {"Lambda": arrays["Lambda"] - 1e-4}
+
+
+@damage
+def single_precision(arrays, case, rng):
+    """Computed in float32, stored as float64."""
+    single = _by_lapack(case.settings["id"], case.N, case.settings["form"])
+    return {name: single[name] for name in arrays}
+
+
+# Several heads.
+
+
+@damage
+def square(arrays, case, rng, factor):
+    """As many heads as states, and B of them all times a factor."""
+    n = len(arrays["Lambda"])
+    return {"Lambda": np.tile(arrays["Lambda"], (n, 1)), "B": np.tile(arrays["B"] * _FACTORS.get(factor, 1.0), (n, 1))}
+
+
+@damage
+def discretized(arrays, case, rng):
+    """Multipliers of four heads, each with a step of its own."""
+    return {"Lambda": np.exp(np.array([0.002, 0.013, 0.03, 0.07])[:, None] * arrays["Lambda"])}
+
+
+@damage
+def reshaped(arrays, case, rng):
+    """Four heads, row by row in the place of column by column."""
+    Lambda = np.tile(arrays["Lambda"], (4, 1))
+    return {"Lambda": np.ascontiguousarray(Lambda.reshape(Lambda.shape[::-1]).T)}
+
+
+@damage
+def transposed_heads(arrays, case, rng):
+    """The states along the first axis, where the layout has them along the last."""
+    return arrays | {"transposed": np.array(True)}
+
+
+@damage
+def heads_mixed(arrays, case, rng):
+    """One of four heads on another time scale."""
+    return {"Lambda": arrays["Lambda"] * np.where(np.arange(4) == 2, 3.0, 1.0)[:, None]}
+
+
+# Steps, and LRU.
+
+_STEPS = {
+    "right": np.log,
+    "raw": lambda dt: dt,
+    "decimal": np.log10,
+    "twice": lambda dt: np.log(-np.log(dt)),
+    "negated": lambda dt: -np.log(dt),
+}
+
+
+@damage
+def steps(arrays, case, rng, kind):
+    return arrays | {"step": _STEPS[kind](np.exp(rng.uniform(np.log(1e-3), np.log(1e-1), 32)))}
+
+
+@damage
+def steps_even(arrays, case, rng):
+    return arrays | {"step": np.exp(np.linspace(np.log(1e-3), np.log(1e-1), 32))}
+
+
+_RINGS = {
+    "exponential": np.exp,
+    "twice": lambda t: 2 * t,
+    "negated": np.negative,
+    "one": np.zeros_like,
+    "reversed": lambda t: t[::-1],
+    "entry": lambda t: t + 0.1 * (np.arange(len(t)) == len(t) // 2),
+    "factor": lambda t: t + np.log(2),
+    "repeated": lambda t: np.log(np.abs(t)),
+}
+
+
+@damage
+def ring(arrays, case, rng, argument):
+    name, kind = argument.split(" ")
+    return arrays | {name: _RINGS[kind](arrays[name])}
 
 
 # Harmless.

@@ -15,14 +15,15 @@ FINE = ("exact", "rounding")
 
 
 def answer(case: Case) -> tuple[str, set[str | None], int] | None:
-    """(verdict, causes, number of findings), or None where the damage cannot be done."""
+    """(worst verdict, causes, number of findings), or None where the damage cannot be done."""
     arrays = corrupted(case)
     if arrays is None:
         return None
-    findings = validate(arrays).files[0].findings
-    if not findings:
+    file = validate(arrays).files[0]
+    if not file.findings:
         return "none", set(), 0
-    return findings[0].verdict, {part.cause for part in findings[0].parts.values()}, len(findings)
+    causes = {part.cause for finding in file.findings for part in finding.parts.values()}
+    return file.verdict, causes, len(file.findings)
 
 
 def judged(chosen: list[Case]) -> tuple[collections.Counter[str], list[str]]:

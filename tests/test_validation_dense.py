@@ -15,7 +15,7 @@ from hippo_theory.initializations import export_arrays, initialization
 from hippo_theory.validation import validate
 from hippo_theory.validation.bases import rearrangement
 from hippo_theory.validation.discrete_bounds import rounding_bound
-from hippo_theory.validation.discrete_matrices import may_be_discretized
+from hippo_theory.validation.discrete_candidates import may_be_discretized
 from hippo_theory.validation.moved_matrices import nearest_matrix
 from hippo_theory.validation.references import dense_references
 
@@ -276,6 +276,298 @@ def test_the_cheap_matrices_are_those_of_the_families():
         for entry in dense_references(N):
             # c = 8 units of the largest terms, which are at most 2 max|A|.
             assert np.abs(entry.A - entry.approximate).max() <= 8 * 2.0**-53 * 2 * np.abs(entry.A).max()
+
+
+# --- mistakes that change a whole matrix --------------------------------------------------------------------------------------
+
+
+def _parts(A):
+    return np.tril(A, -1), np.diag(np.diag(A)), np.triu(A, 1)
+
+
+def _without_root(system):
+    """(2n+1)(2k+1) instead of its square root, by the definition of the entries."""
+    below, diagonal, above = _parts(system.A)
+    weight = np.outer(2 * np.arange(system.N) + 1, 2 * np.arange(system.N) + 1)
+    return below * np.sqrt(weight) + diagonal + above * np.sqrt(weight)
+
+
+def _index_from_one(system):
+    return family(system.variant, system.N + 1).A[1:, 1:]
+
+
+MISTAKES = {
+    "sign of what is off the diagonal": (lambda s: 2 * np.diag(np.diag(s.A)) - s.A, ("legs", "legt", "lagt"), "sign"),
+    "sign of the triangle below": (lambda s: s.A - 2 * np.tril(s.A, -1), ("legs", "legt", "lagt"), "sign"),
+    "square root": (_without_root, ("legs", "legt"), "squared"),
+    "rows rolled": (lambda s: np.roll(s.A, 1, axis=0), FAMILIES, "index"),
+    "columns rolled": (lambda s: np.roll(s.A, -1, axis=1), FAMILIES, "index"),
+    "rows swapped": (lambda s: s.A[[1, 0, *range(2, s.N)]], FAMILIES, "swapped"),
+    "clipped": (lambda s: np.clip(s.A, -6, 6), ("legs", "legt"), "clipped"),
+    "clipped from below": (lambda s: np.maximum(s.A, -6), ("legs", "legt"), "clipped"),
+    "triangle above left out": (lambda s: np.tril(s.A), ("legt",), "dropped"),
+    "triangle below halved": (lambda s: s.A - np.tril(s.A, -1) / 2, ("legs", "legt"), "mixed"),
+    "indices from one": (_index_from_one, ("legt", "fout"), "index"),
+    "an inner state lost": (lambda s: np.delete(np.delete(_larger(s), 5, 0), 5, 1), ("legs", "legt"), "lost"),
+    "a state twice": (lambda s: _doubled(s, 5), ("legs", "legt"), "doubled"),
+}
+
+
+def _larger(system):
+    return family(system.variant, system.N + 1).A
+
+
+def _doubled(system, state):
+    states = np.insert(np.arange(system.N - 1), state, state)
+    return family(system.variant, system.N - 1).A[np.ix_(states, states)]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_of_whole_matrices_are_named(mistake, dtype):
+    make, ids, cause = MISTAKES[mistake]
+    for id in ids:
+        for N in (9, 32):
+            if id == "fout" and "from one" in mistake and N == 32:
+                continue
+            system = ht.FouT(9) if id == "fout" else family(id, N)
+            A = make(system) if id != "fout" or "from one" not in mistake else ht.FouT(9).A[1:, 1:]
+            for arrays in ({"A": A}, {"A": A, "B": system.B[: len(A)]}):
+                found = finding({name: array.astype(dtype) for name, array in arrays.items()})
+                assert (found.identified, found.parts["A"].verdict) == (id, "deviates"), (id, N, found.reason)
+                assert found.parts["A"].cause == cause, (id, N, found.reason)
+
+
+def test_a_mistake_needs_more_evidence_than_numbers_that_are_fitted():
+    rng = np.random.default_rng(0)
+    for N in (9, 16):
+        for A in (
+            0.3 * np.sign(ht.LegT(N).A),  # LegT cut at 0.3, if that were evidence
+            np.tril(np.full((N, N), -0.7)) + np.diag(rng.standard_normal(N)),
+            np.diag(-np.arange(1.0, N + 1)),  # LegS without what is below its diagonal
+            rng.choice([-1.0, 1.0], (N, N)),
+        ):
+            found = finding({"A": A})
+            assert found.cause not in ("clipped", "mixed", "squared", "dropped"), found.reason
+
+
+def test_what_is_nearly_a_start_is_no_mistake():
+    """LegT at twice the rate is in the triangle below LegS, but not when it has moved by 1e-7."""
+    for id in FAMILIES:
+        system = family(id, 24)
+        A = system.A * (1 + 1e-7 * np.random.default_rng(0).standard_normal(system.A.shape))
+        assert finding({"A": A}).verdict == "trained"
+
+
+def test_a_trained_matrix_with_mistakes_is_said_to_have_them():
+    rng = np.random.default_rng(0)
+    for id in ("legs", "legt"):
+        A = family(id, 24).A * (1 + 0.01 * rng.standard_normal((24, 24)))
+        heavy = family(id, 24).A * (1 + 0.01 * rng.standard_t(3, (24, 24)))
+        assert finding({"A": A}).verdict == "trained" and finding({"A": heavy}).verdict == "trained"
+        A[9, 2] *= -1
+        found = finding({"A": A})
+        assert (found.verdict, found.cause) == ("deviates", "entry") and "[9, 2]" in found.reason
+
+
+# --- discretizations with mistakes ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("id", [*FAMILIES, "lmu"])
+def test_a_discretized_negative_is_a_sign(id, dtype):
+    for N in (4, 16, 33):
+        system = family(id, N + (id == "fout" and N % 2 == 0))
+        for method, Abar in (("zoh", scipy.linalg.expm(-0.013 * system.A)), ("bilinear", None)):
+            if Abar is None:
+                Abar, _ = discretize_dense(-system.A, system.B, "bilinear", 0.013)
+            found = finding({"A": Abar.astype(dtype)})
+            assert (found.identified, found.verdict, found.cause) == (id, "deviates", "sign"), found.reason
+            assert f"discretized by {method} with the step 0.013" in found.reason
+            assert found.parts["A"].excess <= 1
+
+
+def test_the_bound_of_a_growing_exponential_explains_single_precision():
+    """Against 60 digits."""
+    import mpmath
+
+    legs = ht.LegS(24)
+    step = 0.1
+    with mpmath.workdps(60):
+        exact = mpmath.expm(mpmath.matrix((-legs.A).tolist()) * mpmath.mpf(step))
+        truth = np.array([[float(exact[i, j]) for j in range(24)] for i in range(24)])
+    bound = rounding_bound(-legs.A, truth, "zoh", step, SINGLE)
+    errors = np.abs(single(-legs.A, "zoh", step) - truth)
+    ratios = errors[truth != 0] / bound[truth != 0]
+    assert 1e-4 <= ratios.max() <= 1  # 1.9e-4: the largest of all entries bounds what each of them is formed from
+
+
+@pytest.mark.parametrize("method", ["zoh", "bilinear"])
+@pytest.mark.parametrize("id", ["legs", "legt", "lagt"])
+def test_one_wrong_entry_of_a_discretization_is_named(id, method):
+    system = family(id, 16)
+    Abar, Bbar = discretize_dense(system.A, system.B, method, 0.013)
+    for factor in (1 + 1e-6, 1.1, -1, 0):
+        for at in ((7, 3), (15, 0)):
+            wrong = Abar.copy()
+            wrong[at] *= factor
+            for dtype in ("float64", "float32"):
+                if dtype == "float32" and factor == 1 + 1e-6:
+                    continue
+                found = finding({"A": wrong.astype(dtype), "B": (0.013 * Bbar).astype(dtype)})
+                assert (found.identified, found.parts["A"].cause) == (id, "entry"), found.reason
+                assert f"with the step 0.013; 1 of 256 entries is off, the first at [{at[0]}, {at[1]}]" in found.reason
+                assert found.parts["B"].verdict in ("exact", "rounding"), found.reason
+
+
+def test_an_entry_that_is_wrong_by_more_than_all_others_moved():
+    for id in ("legt", "lagt"):
+        Abar = scipy.linalg.expm(0.013 * family(id, 16).A)
+        Abar[7, 7] *= -1
+        found = finding({"A": Abar})
+        assert (found.identified, found.cause) == (id, "entry") and "first at [7, 7]" in found.reason
+
+
+def test_of_methods_that_agree_the_input_tells():
+    lagt = ht.LagT(4)
+    for method in ("zoh", "bilinear"):
+        Abar, Bbar = discretize_dense(lagt.A, lagt.B, method, 0.013)
+        found = finding({"A": Abar.astype(np.float32), "B": (0.013 * Bbar).astype(np.float32)})
+        assert found.verdict == "rounding" and f"by {method}" in found.reason
+
+
+@pytest.mark.parametrize("id", ["legs", "legt", "lagt"])
+def test_a_discretization_that_moved_is_trained(id):
+    system, rng = family(id, 16), np.random.default_rng(0)
+    Abar = scipy.linalg.expm(0.013 * system.A)
+    found = finding({"A": Abar * (1 + 1e-3 * rng.standard_normal(Abar.shape))})
+    assert (found.identified, found.verdict) == (id, "trained") and "discretized by" in found.reason
+    assert finding({"A": np.eye(16) + 0.01 * rng.standard_normal((16, 16))}).verdict == "random"
+
+
+def test_an_input_formed_with_the_inverse_is_rounding():
+    """A^-1 (Abar - I) B cancels what A^-1 then enlarges."""
+    for id, N in (("legs", 4), ("legs", 33), ("legt", 8), ("lagt", 33)):
+        system = family(id, N)
+        Abar = scipy.linalg.expm(0.013 * system.A)
+        for dtype in (np.float64, np.float32):
+            B = np.linalg.solve(system.A, (Abar - np.eye(N)) @ system.B)
+            found = finding({"A": Abar.astype(dtype), "B": B.astype(dtype)})
+            assert (found.identified, found.verdict) == (id, "rounding"), (id, N, found.reason)
+            wrong = B * (1 + (1e-4 if dtype is np.float64 else 0.1))
+            assert finding({"A": Abar.astype(dtype), "B": wrong.astype(dtype)}).verdict == "deviates"
+
+
+@pytest.mark.parametrize(("id", "N"), [("legt", 128), ("legt", 256), ("lmu", 128)])
+def test_where_no_mode_is_above_rounding_nothing_is_decided(id, N):
+    """After a whole window e^(A) of LegT is far from its modes, which would be e^-37."""
+    found = finding({"A": scipy.linalg.expm(family(id, N).A)})
+    assert (found.identified, found.verdict) == ("unknown", "unknown") and "below rounding" in found.reason
+
+
+# --- time scales, other bases, P ------------------------------------------------------------------------------------------------
+
+
+def test_a_common_factor_of_both_is_the_length_of_a_window():
+    for id in ("legt", "lmu", "fout"):
+        system = family(id, 17)
+        found = finding({"A": system.A / 32, "B": system.B / 32})
+        assert (found.identified, found.verdict) == (id, "rounding") and "32 times as long" in found.reason
+        assert finding({"A": system.A / 32, "B": system.B}).cause == "factor"
+    legs = ht.LegS(16)  # no window: x' = (A x + B u)/t
+    found = finding({"A": 3 * legs.A, "B": 3 * legs.B})
+    assert (found.verdict, found.cause) == ("deviates", "factor") and "another unit of time" in found.reason
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+@pytest.mark.parametrize("id", FAMILIES)
+def test_other_bases_are_rounding_and_noise_there_is_not(id, dtype):
+    for N in (9, 16, 33):
+        system = family(id, N)
+        rng, n = np.random.default_rng(N), system.N
+        signs, order = rng.choice([-1.0, 1.0], n), rng.permutation(n)
+        Q = np.linalg.qr(rng.standard_normal((n, n)))[0]
+        for A, B in (
+            (system.A * np.outer(signs, signs), system.B * signs),
+            (system.A[np.ix_(order, order)], system.B[order]),
+            (Q.T @ system.A @ Q, Q.T @ system.B),
+        ):
+            found = finding({"A": A.astype(dtype), "B": B.astype(dtype)})
+            assert (found.identified, found.verdict in ("exact", "rounding")) == (id, True), (N, found.reason)
+        # Below 4e-6 float64 numbers may be of float32.
+        level = {"float64": 1e-4, "float32": 1e-4, "float16": 1e-2}[dtype] * np.abs(system.A).max()
+        noisy = Q.T @ system.A @ Q + level * rng.standard_normal((n, n))
+        for A in (noisy, np.roll(system.A, 1, axis=0)):
+            assert finding({"A": A.astype(dtype), "B": (Q.T @ system.B).astype(dtype)}).verdict not in (
+                "exact",
+                "rounding",
+            )
+
+
+LOW_RANK_MISTAKES = {
+    "factor": lambda P: np.sqrt(2) * P,
+    "dropped": lambda P: 0 * P,
+    "index": lambda P: np.vstack([P[1:], P[-1:] + 1]),
+    "order": lambda P: P[::-1],
+    "squared": lambda P: P**2,
+    "nonfinite": lambda P: P * np.nan,
+}
+
+
+@pytest.mark.parametrize("cause", LOW_RANK_MISTAKES)
+def test_a_low_rank_term_beside_a_dense_matrix_is_judged(cause):
+    legs = ht.LegS(16)
+    P = np.reshape(legs.P, (16, -1))
+    wrong = LOW_RANK_MISTAKES[cause](P)
+    for stored, right in ((wrong, P), (wrong.T, P.T), (wrong[:, 0], P[:, 0])):
+        found = finding({"A": legs.A, "B": legs.B, "P": stored})
+        assert (found.verdict, found.parts["P"].cause) == ("deviates", cause), found.reason
+        found = finding({"A": legs.A, "B": legs.B, "P": right})
+        assert (found.verdict, found.parts["P"].verdict) == ("exact", "exact") and "P" in found.tensors
+
+
+@pytest.mark.parametrize("id", FAMILIES)
+def test_what_changes_no_low_rank_term(id):
+    """P R with R orthogonal is the same term; and it goes with the states, with the time scale, and with Q."""
+    system, rng = family(id, 17), np.random.default_rng(1)
+    P = np.reshape(system.P, (17, -1))
+    R = np.linalg.qr(rng.standard_normal((P.shape[1],) * 2))[0]
+    order, signs = rng.permutation(17), rng.choice([-1.0, 1.0], 17)
+    moved = signs[:, None] * P[order]
+    A = system.A[np.ix_(order, order)] * np.outer(signs, signs)
+    for arrays in (
+        {"A": system.A, "P": P @ R},
+        {"A": system.A.astype(np.float32), "P": P.astype(np.float32)},
+        {"A": system.A.astype(np.float16), "P": P.astype(np.float16)},
+        {"A": A, "B": signs * system.B[order], "P": moved},
+        {"A": 3 * system.A, "P": np.sqrt(3) * P},
+        {"A": system.A, "P": 2 * P, "Q": P / 2},
+    ):
+        part = finding(arrays).parts["P"]
+        assert part.verdict in ("exact", "rounding"), part.why
+    assert finding({"A": system.A, "P": P, "Q": -P}).parts["P"].cause == "sign"
+    assert finding({"A": A, "B": signs * system.B[order], "P": P}).parts["P"].verdict == "deviates"
+    odd = finding({"A": system.A, "P": np.ones(5)})
+    assert odd.verdict == "exact" and "P of the shape (5,) is not compared" in odd.reason
+
+
+def test_the_low_rank_term_in_the_basis_of_the_eigenvectors_is_another():
+    """Functions return A, P and B beside Lambda, Pc and Bc."""
+    legs = ht.LegS(8)
+    turned = np.exp(1j * np.arange(8.0)) * np.ravel(legs.P)
+    found = validate({"A": legs.A, "B": legs.B, "P": np.ravel(legs.P), "Pc": turned}).files[0].findings
+    assert [entry.verdict for entry in found] == ["exact"] and found[0].tensors == ("A", "B", "P")
+
+
+def test_linear_algebra_has_one_thread_while_validating():
+    from threadpoolctl import threadpool_info
+
+    def threads():
+        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+    before, during = threads(), []
+    validate({"layer.A": ht.LegS(4).A}, progress=lambda name: during.extend(threads()))
+    assert set(during) == {1} and threads() == before
 
 
 # --- square P -------------------------------------------------------------------------------------------------------------

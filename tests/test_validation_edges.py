@@ -202,7 +202,7 @@ def test_views_of_all_kinds_are_the_same_numbers():
 
 
 def test_tensors_of_torch_that_are_no_arrays_are_refused_with_one_line():
-    torch = pytest.importorskip("torch", reason="torch is not installed")
+    torch = pytest.importorskip("torch", reason="needs torch")
     for tensor in (torch.eye(3).to_sparse(), torch.empty(3, device="meta"), torch.ones(3).to(torch.float8_e4m3fn)):
         with pytest.raises(InputError, match=r"`Lambda`, a tensor of .* give a dense one") as caught:
             validate({"Lambda": tensor})

@@ -63,7 +63,8 @@ def test_a_start_that_has_moved_a_little_is_that_start(id, dtype):
         found = one({"Lambda": noisy(spectrum(id, 64), level, np.random.default_rng(number)).astype(dtype)})
         assert found.identified == expected, (level, found.identified, found.reason)
         assert found.verdict in ("rounding", "trained"), (level, found.verdict, found.reason)
-        assert found.cause == ("trained" if found.verdict == "trained" else None)
+        # In float64 moves as small as the rounding of float32 are taken for it.
+        assert found.cause in (("trained",) if found.verdict == "trained" else (None, "float32"))
         seen.append(found.verdict)
     # Well above 20 sqrt(N) u = 9.5e-6, relative to the largest eigenvalue, no bound explains the moves.
     assert set(seen[6:]) == {"trained"}

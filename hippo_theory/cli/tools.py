@@ -72,7 +72,10 @@ def export(
 
 
 def list_things(
-    kind: Literal["families", "conventions", "initializations", "claims", "figures", "bench"], /, *, json: bool = False
+    kind: Literal["families", "conventions", "initializations", "layouts", "causes", "claims", "figures", "bench"],
+    /,
+    *,
+    json: bool = False,
 ) -> Answer:
     """List what there is of a kind.
 
@@ -81,7 +84,8 @@ def list_things(
     Parameters
     ----------
     kind : str
-        families, conventions, initializations, claims, figures or bench.
+        families, conventions, initializations, layouts (of other codebases) and causes (why one deviates) of validate,
+        claims, figures or bench.
     json : bool
         Print one JSON object.
     """
@@ -133,6 +137,19 @@ def _list_initializations() -> _Entries:
     ]
 
 
+def _list_layouts() -> _Entries:
+    from hippo_theory.validation.layouts import LAYOUTS
+
+    names = {layout.name: layout.codebases for layout in LAYOUTS}  # some have an entry for each parameterization
+    return [{"name": name, "codebases": codebases} for name, codebases in names.items()]
+
+
+def _list_causes() -> _Entries:
+    from hippo_theory.validation.causes import CAUSES
+
+    return [{"id": id, "meaning": meaning} for id, meaning in CAUSES.items()]
+
+
 def _list_bench() -> _Entries:
     from hippo_theory.bench import BENCHMARKS
 
@@ -158,6 +175,8 @@ _LISTS: dict[str, Callable[[], _Entries]] = {
     "families": _list_families,
     "conventions": _list_conventions,
     "initializations": _list_initializations,
+    "layouts": _list_layouts,
+    "causes": _list_causes,
     "claims": _list_claims,
     "figures": _list_figures,
     "bench": _list_bench,

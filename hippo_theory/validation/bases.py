@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
 from hippo_theory.validation.findings import Finding, Part
 from hippo_theory.validation.judging import judge_diagonal
@@ -15,34 +16,51 @@ from hippo_theory.validation.quantities import Quantity
 from hippo_theory.validation.reading import Parameters
 from hippo_theory.validation.references import DenseReference, dense_references, references
 
-__all__ = ["another_basis", "normal_plus_low_rank_of", "rearrangement"]
+__all__ = ["another_basis", "may_be_rearranged", "normal_plus_low_rank_of", "rearrangement"]
 
 Array = NDArray[Any]
 
 _LARGEST = 1024  # states above which no decomposition of a dense matrix is tried
 
 
-def rearrangement(A: Array, truth: Array) -> tuple[Array, Array] | None:
+def rearrangement(A: Array, truth: Array, errors: Array | None = None) -> tuple[Array, Array] | None:
     """Order and signs with A[i, j] = signs[i] signs[j] truth[order[i], order[j]], about; None if there are none.
 
-    The order comes from what neither an order nor signs change: the diagonal, the norms of rows and of columns.
+    The order comes from what neither an order nor signs change: the diagonal, the norms of rows and of columns. A row that is
+    off by e has a norm that is off by at most ||e||_2, so that `errors` (N, N), the largest errors of A, say how far each may
+    be from its state's; by default they are those of float64, 64 u max|A|.
     """
-    if np.iscomplexobj(A) or A.shape != truth.shape:
+    if np.iscomplexobj(A) or A.shape != truth.shape or not len(A):
         return None
-    scale = max(float(np.abs(truth).max(initial=0.0)), 1e-300)
-    keys = []
-    for matrix in (A, truth):
-        norms = np.stack([np.diag(matrix), np.linalg.norm(matrix, axis=0), np.linalg.norm(matrix, axis=1)])
-        keys.append(np.round(norms / scale, 5))
-    ours, theirs = (np.lexsort(key) for key in keys)
-    if np.abs(keys[0][:, ours] - keys[1][:, theirs]).max(initial=0.0) > 3e-5:
+    if errors is None:
+        errors = np.full(A.shape, 64 * 2.0**-53 * float(np.abs(truth).max(initial=0.0)))
+    if not may_be_rearranged(A, truth, errors):
         return None
-    order = np.empty_like(ours)
-    order[ours] = theirs
+    ours, theirs, allowed = (_invariant_under_order(matrix) for matrix in (A, truth, errors))
+    units = np.maximum(allowed, 1e-300)
+    distance = np.max(
+        [np.abs(a[:, None] - t[None, :]) / u[:, None] for a, t, u in zip(ours, theirs, units, strict=True)], 0
+    )
+    index = np.arange(len(A))
+    # States that nothing tells apart keep their order.
+    rows, order = linear_sum_assignment(np.minimum(distance, 1e6) + 1e-6 * np.abs(index[:, None] - index) / len(A))
+    if distance[rows, order].max() > 1:
+        return None
     moved = truth[np.ix_(order, order)]
-    if np.abs(np.abs(A) - np.abs(moved)).max(initial=0.0) > 1e-4 * scale:
+    if (np.abs(np.abs(A) - np.abs(moved)) > errors).any():
         return None
     return order, _signs(A, moved)
+
+
+def may_be_rearranged(A: Array, truth: Array, errors: Array) -> bool:
+    """Whether diagonals and norms agree in some order: cheap. Sorted numbers are no further apart than the numbers."""
+    ours, theirs, allowed = (_invariant_under_order(matrix) for matrix in (A, truth, errors))
+    return bool((np.abs(np.sort(ours) - np.sort(theirs)).max(axis=1) <= allowed.max(axis=1)).all())
+
+
+def _invariant_under_order(matrix: Array) -> Array:
+    """Diagonal, and norms of columns and of rows, (3, N)."""
+    return np.stack([np.diag(matrix), np.linalg.norm(matrix, axis=0), np.linalg.norm(matrix, axis=1)])
 
 
 def _signs(A: Array, truth: Array) -> Array:
@@ -145,26 +163,28 @@ def _same_invariants(A: Quantity, B: Quantity | None, reference: DenseReference)
     """Whether A and B have the unitary invariants of a reference that rounding hardly moves.
 
     Singular values of A and of A^2, eigenvalues of (A + A*)/2 and (A - A*)/(2i), norms of B, A B and A^2 B. By Weyl's
-    inequality an error E of A moves the first by ||E||_2 at most; of A^2 by 2 ||A|| ||E||.
+    inequality an error E of A moves the first by ||E||_2 <= ||E||_F at most; of A^2 by (2 ||A|| + ||E||) ||E||. Two products
+    with a unitary matrix add N roundings u to each entry, which do not conspire: of A V the sums up to entry (i, j) are at
+    most ||A_i||, so 2 u sqrt(N) (sum_ij ||A_i||^2)^(1/2) = 2 N u ||A||_F bounds their standard deviation, and sums that grow
+    evenly have half of it; two of these halves are allowed. Storing adds the spacing.
     """
     N, whole = len(reference.approximate), float(np.linalg.norm(reference.approximate))
-    # Cheap first: the Frobenius norm moves by ||E||_F <= sqrt(N) ||E||_2, and is no less than the 2-norm.
-    moved = 8 * N**1.5 * (max(A.roundoff, 2.0**-53) * whole + float(np.abs(A.spacing).max()))
-    if abs(float(np.linalg.norm(A.values)) - whole) > moved:
+    error = float(2 * N * min(A.roundoff, SINGLE) * whole + np.linalg.norm(np.abs(A.spacing)))
+    if abs(float(np.linalg.norm(A.values)) - whole) > error:  # cheap first
         return False
     size = float(np.linalg.norm(reference.A, 2))
-    error = 8 * N * (max(A.roundoff, 2.0**-53) * size + float(np.abs(A.spacing).max()))
-    for stored, truth, scale in zip(_invariants(A.values), _invariants(reference.A), (1, 2 * size, 1, 1), strict=True):
-        if np.abs(stored - truth).max() > error * max(scale, 1):
+    scales = (1.0, 2 * size + error, 1.0, 1.0)
+    for stored, truth, scale in zip(_invariants(A.values), _invariants(reference.A), scales, strict=True):
+        if np.abs(stored - truth).max() > error * scale:
             return False
     if B is not None:
         stored, truth = B.values, reference.B
-        for power in range(3):
-            bound = (
-                (error + size * 8 * N * min(B.roundoff, SINGLE)) * max(size, 1) ** power * np.linalg.norm(reference.B)
-            )
-            if abs(np.linalg.norm(stored) - np.linalg.norm(truth)) > bound:
+        bound = float(np.sqrt(N) * min(B.roundoff, SINGLE) * np.linalg.norm(truth) + np.linalg.norm(B.spacing))
+        for _ in range(3):
+            length = float(np.linalg.norm(truth))
+            if abs(float(np.linalg.norm(stored)) - length) > bound:
                 return False
+            bound = (size + error) * bound + error * length
             stored, truth = A.values @ stored, reference.A @ truth
     return True
 

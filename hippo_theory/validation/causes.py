@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["CAUSES", "Cause", "factor_name"]
+__all__ = ["CAUSES", "Cause", "factor_name", "is_named_factor"]
 
 # What a cause id means: permanent, scripts may compare it.
 CAUSES: dict[str, str] = {
@@ -17,6 +17,7 @@ CAUSES: dict[str, str] = {
     "dropped": "a vector or a low-rank term was left out: it is constant, zero, or not there",
     "entry": "single numbers are off",
     "factor": "a common factor: another time scale, or a factor of B or P",
+    "float32": "computed in float32, stored in more",
     "halves": "the number of stored states was taken for the full size N, or the other way round",
     "heads": "Mamba-2: the logarithms of 1..heads",
     "imaginary": "imaginary parts where there are none",
@@ -29,6 +30,7 @@ CAUSES: dict[str, str] = {
     "order": "a vector in another order than the eigenvalues",
     "other": "another vector, related to the expected one by no simple mistake",
     "phase": "P does not fit the phases of B, or Q those of P",
+    "power": "a power, as of a factor of logarithms",
     "random": "near no known start",
     "real": "another real part, the same for all eigenvalues",
     "shape": "a shape that fits nothing",
@@ -38,7 +40,7 @@ CAUSES: dict[str, str] = {
     "steps": "steps that were exponentiated twice",
     "swapped": "two neighbors, or real and imaginary parts, changed places",
     "trained": "a known start that has moved",
-    "transposed": "a transposed matrix",
+    "transposed": "a transposed matrix, or a stack of systems of which the axes are exchanged or reshaped",
     "zero": "the zero frequency, or a pair of zeros, is handled like another one",
 }
 
@@ -85,8 +87,24 @@ def factor_name(factor: float, precision: float = 1e-5) -> str:
     >>> factor_name(1 + 1e-7)
     '1.0000001'
     """
-    for value, name in _FACTORS.items():
-        if abs(factor / value - 1) < min(max(precision, 1e-5), 1e-2):
-            return name
+    name = _named(factor, precision)
+    if name is not None:
+        return name
     text = f"{factor:.6g}"
     return text if text != "1" else f"{factor:.12g}"
+
+
+def is_named_factor(factor: float, precision: float = 1e-5) -> bool:
+    """Whether a factor is one that code gets wrong: evidence, where any other may be a fit.
+
+    Examples
+    --------
+    >>> is_named_factor(1.41421356), is_named_factor(1.37)
+    (True, False)
+    """
+    return _named(factor, precision) is not None
+
+
+def _named(factor: float, precision: float) -> str | None:
+    allowed = min(max(precision, 1e-5), 1e-2)
+    return next((name for value, name in _FACTORS.items() if abs(factor / value - 1) < allowed), None)

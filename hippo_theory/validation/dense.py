@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 
 from hippo_theory.errors import InputError
 from hippo_theory.families import make_family
-from hippo_theory.validation.bases import another_basis, rearrangement
-from hippo_theory.validation.causes import Cause, factor_name
-from hippo_theory.validation.dense_matches import DenseMatch, judged_entries, match_cost
+from hippo_theory.validation.bases import another_basis, may_be_rearranged, rearrangement
+from hippo_theory.validation.causes import factor_name
+from hippo_theory.validation.dense_damage import damaged, moved_or_damaged
+from hippo_theory.validation.dense_low_rank import judge_low_rank
+from hippo_theory.validation.dense_matches import DECISIVE, DenseMatch, judged_entries, match_cost
+from hippo_theory.validation.dense_mistakes import mistaken
+from hippo_theory.validation.discrete_damage import damaged_discretization
 from hippo_theory.validation.discrete_matrices import discretized
 from hippo_theory.validation.findings import Finding, Part
 from hippo_theory.validation.matching import SINGLE
@@ -32,7 +36,8 @@ __all__ = ["judge_dense"]
 Array = NDArray[Any]
 
 _NEAR = 1e-2  # relative distance from a multiple of a reference up to which it is worth being judged
-_DECISIVE = 10.0  # times nearer than the nearest start that a mistake must bring a matrix, as in `moves.decisive`
+_PRODUCTS = 6.0  # roundings of an entry times a factor that is itself off by one
+_WINDOWED = ("legt", "lmu", "fout")  # families of a sliding window, of any length
 
 
 def judge_dense(parameters: Parameters) -> Iterator[Finding]:
@@ -53,7 +58,7 @@ def judge_dense(parameters: Parameters) -> Iterator[Finding]:
         yield turned
         return
     if moved is not None:
-        match = _moved(moved, A)
+        match = moved_or_damaged(moved, A)
     if not isinstance(match, DenseMatch):
         part = match or Part("random", why="a matrix that is no known start", cause="random")
         yield _finding(parameters, part.verdict, None, {"A": part})
@@ -63,17 +68,44 @@ def judge_dense(parameters: Parameters) -> Iterator[Finding]:
         nothing = Part("deviates", why="holds NaN or infinity", cause="nonfinite")
         parts["B"] = nothing if B is None else _judge_vector(B, match)
     why = _input_convention(B, match, parts)
+    if match.part.cause == "factor" and B is not None:
+        parts["A"] = _time_scale(A, B, match)
+    low_rank = judge_low_rank(parameters, match)
+    if isinstance(low_rank, str):
+        why = "; ".join(filter(None, [why, low_rank]))
+    elif low_rank is not None:
+        parts["P"], names = low_rank
+        parameters = replace(parameters, tensors=tuple(dict.fromkeys((*parameters.tensors, *names))))
     yield _finding(parameters, match.reference.id, match.reference.convention, parts, why)
+
+
+def _time_scale(A: Quantity, B: Quantity, match: DenseMatch) -> Part:
+    """The part of an A with a common factor, where B has the same: the system in another unit of time.
+
+    The families of a sliding window have its length as a parameter: A/theta and B/theta are those of [0, theta].
+    """
+    if match.scale == 1 or judged_entries(B, match.B, factor=_PRODUCTS).verdict == "deviates":
+        return match.part
+    if match.reference.id not in _WINDOWED:
+        text = "B has the same factor: the same system in another unit of time, with its step divided by it"
+        return replace(match.part, why=f"{match.part.why}; {text}")
+    part = judged_entries(A, match.scale * match.reference.A, factor=_PRODUCTS)
+    why = f"of a window that is {factor_name(1 / match.scale)} times as long: A and B are divided by that"
+    return part if part.verdict == "deviates" else replace(part, verdict="rounding", why=why)
 
 
 def _matched(A: Quantity, B: Quantity | None) -> DenseMatch | Part | None:
     """The known matrix that A is, or one that is damaged; a `Part` says why nothing can be decided."""
     direct = _direct(A, B)
-    if direct is not None:
-        return direct
+    known = _all_references(len(A.values))
+    changed = direct or mistaken(A, known)
+    if changed is not None:
+        return changed
     discrete = discretized(A, B)
     # Before other bases: one wrong entry may be small beside an eigensolver's errors.
-    return discrete if isinstance(discrete, DenseMatch) else _damaged(A) or discrete
+    if isinstance(discrete, DenseMatch):
+        return discrete
+    return damaged(A, known) or discrete or damaged_discretization(A)
 
 
 def _in_another_basis(parameters: Parameters, moved: MovedMatrix | None) -> Finding | None:
@@ -85,22 +117,12 @@ def _in_another_basis(parameters: Parameters, moved: MovedMatrix | None) -> Find
         return another_basis(parameters)
     A, truth = parameters.Lambda, moved.reference.approximate
     away = float(np.linalg.norm(A.values - (truth.T if moved.turned else truth), 2))
-    if _DECISIVE * 4 * np.sqrt(len(truth)) * min(A.roundoff, SINGLE) * np.linalg.norm(truth, 2) > away:
+    if DECISIVE * 4 * np.sqrt(len(truth)) * min(A.roundoff, SINGLE) * np.linalg.norm(truth, 2) > away:
         return None
     turned = another_basis(parameters)
     # Without a bound of its own it is by invariants, within the bound above but for a factor of sqrt(N).
     bound = None if turned is None else turned.parts["A"].bound
-    return turned if bound is None or _DECISIVE * bound <= away else None
-
-
-def _moved(moved: MovedMatrix, A: Quantity) -> DenseMatch:
-    truth = moved.reference.A.T if moved.turned else moved.reference.A
-    why = f"entries have moved by {percent(moved.median)} (median), {percent(moved.largest)} (largest)"
-    if moved.turned:
-        why = f"A is transposed; {why}"
-    part = judged_entries(A, truth, terms=moved.reference.terms)
-    part = replace(part, verdict="trained", why=f"nearest to {moved.reference.id}: {why}", cause="trained")
-    return DenseMatch(moved.reference, moved.reference.B, part, 1.0)
+    return turned if bound is None or DECISIVE * bound <= away else None
 
 
 def _finding(parameters: Parameters, id: str, convention: str | None, parts: dict[str, Part], why: str = "") -> Finding:
@@ -167,9 +189,7 @@ def _direct(A: Quantity, B: Quantity | None) -> DenseMatch | None:
         wrong += _mistaken(A, reference)
     # Errors are told against what the mistake makes of the reference: a move hides one that does not get below it.
     wrong = [
-        match
-        for match in wrong
-        if _DECISIVE * (match.part.max_error or 0.0) <= nearest or match.part.verdict == "exact"
+        match for match in wrong if DECISIVE * (match.part.max_error or 0.0) <= nearest or match.part.verdict == "exact"
     ]
     if B is not None:
         scores = [match.cost + 3 * match_cost(_judge_vector(B, match)) for match in found + wrong]
@@ -203,7 +223,7 @@ def _mistaken(A: Quantity, reference: DenseReference) -> Iterator[DenseMatch]:
             continue
         # The factor itself is off by what rounding leaves of a median, and one more product was rounded.
         scaled = judged_entries(
-            A, ratio * truth, factor=6.0, terms=None if reference.terms is None else ratio * reference.terms
+            A, ratio * truth, factor=_PRODUCTS, terms=None if reference.terms is None else ratio * reference.terms
         )
         if scaled.verdict == "deviates" or _is_computed_elsewhere(A, scaled):
             continue
@@ -211,7 +231,7 @@ def _mistaken(A: Quantity, reference: DenseReference) -> Iterator[DenseMatch]:
             text + "; " if text else ""
         ) + f"another time scale: A is {factor_name(ratio)} times the expected; divide by it"
         part = replace(plain, why=why, cause="factor", max_error=scaled.max_error)
-        yield DenseMatch(reference, ratio * reference.B, part, 3.0 + bool(cause))
+        yield DenseMatch(reference, ratio * reference.B, part, 3.0 + bool(cause), scale=1.0 if cause else ratio)
 
 
 def _is_computed_elsewhere(A: Quantity, part: Part) -> bool:
@@ -222,13 +242,23 @@ def _is_computed_elsewhere(A: Quantity, part: Part) -> bool:
 def _rearranged(A: Quantity, B: Quantity | None) -> list[DenseMatch]:
     """A with its states in another order, or with other signs: no other system."""
     found, N = [], len(A.values)
+    held = A.as_held() or A
+    # In single precision at most: what is nearer than that is judged below.
+    errors = 8 * SINGLE * float(np.abs(A.values).max()) + np.abs(held.spacing)
     for reference in _all_references(N):
         change = None
+        if np.iscomplexobj(A.values) or not may_be_rearranged(A.values, reference.approximate, errors):
+            continue
         if B is not None:  # signs that A leaves open are those of B
             approximate = _bordered(reference.approximate, reference.B)
-            change = rearrangement(_bordered(A.values, B.values), approximate)
+            scale = float(np.abs(A.values).max()) / max(float(np.abs(B.values).max()), 1e-300)
+            beside = 8 * SINGLE * float(np.abs(A.values).max()) + scale * np.abs(B.spacing)
+            beside = beside + np.abs(held.spacing).max()  # of the size that B is brought to
+            corner = np.array([[10 * np.abs(held.spacing).max() + 1e-4 * float(np.abs(A.values).max())]])
+            around = np.block([[errors, beside[:, None]], [beside[None, :], corner]])
+            change = rearrangement(_bordered(A.values, B.values), approximate, around)
             change = None if change is None else (change[0][:N], change[1][:N] * change[1][N])
-        change = change or rearrangement(A.values, reference.approximate)
+        change = change or rearrangement(A.values, reference.approximate, errors)
         if change is None or sorted(change[0]) != list(range(N)):
             continue
         order, signs = change
@@ -236,7 +266,8 @@ def _rearranged(A: Quantity, B: Quantity | None) -> list[DenseMatch]:
         text = "with the states in another order" if (order != np.arange(N)).any() else "with other signs of the states"
         part = _deviant(reference, judged_entries(A, truth, text))
         if part.verdict != "deviates":
-            found.append(DenseMatch(reference, signs * reference.B[order], part, match_cost(part) + 0.3))
+            turned = signs * reference.B[order]
+            found.append(DenseMatch(reference, turned, part, match_cost(part) + 0.3, order=order, signs=signs))
     return found
 
 
@@ -280,8 +311,9 @@ def _judge_vector(B: Quantity, match: DenseMatch) -> Part:
     if match.step is not None:
         options.append(("without the factor of the step", match.B / match.step))
     for why, truth in options:
-        # A discretized B is the solution of equations, whose errors are those of the largest entries.
-        terms = None if match.step is None else np.full(len(truth), len(truth) * np.abs(truth).max())
+        terms = match.input_terms
+        if terms is not None and why:  # without the factor of the step
+            terms = terms / (match.step or 1.0)
         for sign in (1, -1):
             part = judged_entries(B, sign * truth, why, terms=terms)
             if part.verdict != "deviates":
@@ -296,10 +328,16 @@ def _judge_vector(B: Quantity, match: DenseMatch) -> Part:
         return replace(part, why=f"the sign of {int(signs.sum())} entries of B is the other one", cause="sign")
     moves = np.real(B.values[truth != 0] / truth[truth != 0]) - 1
     wrong = (np.abs(B.values - truth) > bound)[truth != 0]
+    cause = vector_cause(np.abs(B.values), np.abs(truth), bound, B.values, "B", np.arange(len(truth)))
+    if cause is not None and cause.id == "order":
+        sizes, expected = np.abs(B.values), np.abs(truth)
+        # Bounds of the largest entries hide small moves of the others.
+        apart = np.abs(np.sort(sizes) - np.sort(expected)).max()
+        if DECISIVE * apart <= np.abs(sizes - expected).max():
+            return replace(part, why=cause.text, cause=cause.id)
     if is_spread(moves, wrong) and (match.part.verdict == "trained" or _is_near(moves)):
         why = f"entries have moved by {percent(float(np.median(np.abs(moves))))} (median)"
         return replace(part, verdict="trained", why=why, cause="trained")
-    cause = vector_cause(np.abs(B.values), np.abs(truth), bound, B.values, "B", np.arange(len(truth)))
     return part if cause is None else replace(part, why=cause.text, cause=cause.id)
 
 
@@ -316,59 +354,3 @@ def _is_near(moves: Array) -> bool:
     common = abs(float(np.median(moves)))
     independent = float(np.median(np.abs(moves - np.median(moves)))) >= common / 2 > 0
     return away < 0.5 - np.sqrt(np.log(1e4) / (2 * m)) and independent
-
-
-# --- damaged, or in another basis ------------------------------------------------------------------------------------------
-
-
-def _damaged(A: Quantity) -> DenseMatch | None:
-    """Most entries right: what is wrong with the others?"""
-    best: tuple[float, DenseMatch | None] | None = None
-    for reference in _all_references(len(A.values)):
-        for turned in (False, True):
-            truth = reference.approximate.T if turned else reference.approximate
-            if turned and np.array_equal(np.abs(truth), np.abs(reference.approximate)):
-                continue
-            # Cheap first: the certified matrix of a start that is nowhere near is not formed.
-            if (np.abs(A.values - truth) > _NEAR * np.abs(truth).max())[truth != 0].mean() > 0.7:
-                continue
-            truth = reference.A.T if turned else reference.A
-            sizes = np.abs(truth) if reference.terms is None else reference.terms
-            bound = 4 * min(A.roundoff, SINGLE) * sizes + np.abs(A.spacing)
-            wrong = np.abs(A.values - truth) > bound
-            share = float(wrong.mean())
-            nonzero = truth != 0
-            if share > 0.5 or wrong[nonzero].mean() > 0.7:
-                continue
-            cause = _dense_cause(A.values, truth, wrong, bound)
-            moves = np.real((A.values - truth)[nonzero] / truth[nonzero])
-            match = None  # of the nearest reference: moves that are spread over all entries are no damage
-            if wrong[~nonzero].any() or not is_spread(moves, wrong[nonzero]):
-                why = ("A is transposed; " if turned else "") + cause.text
-                part = replace(judged_entries(A, truth), verdict="deviates", why=why, cause=cause.id)
-                match = DenseMatch(reference, reference.B, part, share)
-            if best is None or share < best[0]:
-                best = share, match
-    return None if best is None else best[1]
-
-
-def _dense_cause(stored: Array, truth: Array, wrong: Array, bound: Array) -> Cause:
-    diagonal = np.eye(len(truth), dtype=bool)
-    if (wrong <= diagonal).all():
-        found, expected, allowed = np.diag(stored), np.diag(truth), np.diag(bound)
-        if (np.abs(found + expected) <= allowed).all():
-            return Cause("sign", "the sign of the diagonal is the other one")
-        shift = float(np.median(np.real(found - expected)))
-        # One constant for all, and more than rounding: where only some entries are off, there is none.
-        if wrong[diagonal].all() and (np.abs(found - expected - shift) <= 2 * allowed).all():
-            return Cause("shift", f"the diagonal is shifted by {shift:.6g}")
-        return Cause("entry", f"{int(wrong.sum())} entries of the diagonal are off")
-    if (np.abs(stored + truth)[wrong] <= bound[wrong]).all():
-        return Cause("sign", f"the sign of {int(wrong.sum())} entries is the other one")
-    ratios = np.real(stored[wrong & (truth != 0)] / truth[wrong & (truth != 0)])
-    if len(ratios) > 1 and np.ptp(ratios) <= 1e-5 * abs(ratios[0]):
-        return Cause(
-            "factor", f"{int(wrong.sum())} entries are {factor_name(float(abs(ratios[0])))} times the expected"
-        )
-    row, column = np.argwhere(wrong)[0]
-    return Cause("entry", f"{int(wrong.sum())} of {wrong.size} entries are off, the first at [{row}, {column}]")

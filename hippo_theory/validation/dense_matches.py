@@ -13,9 +13,11 @@ from hippo_theory.validation.matching import SINGLE, Comparison
 from hippo_theory.validation.quantities import Quantity
 from hippo_theory.validation.references import DenseReference
 
-__all__ = ["DenseMatch", "judged_entries", "match_cost", "relative_error"]
+__all__ = ["DECISIVE", "DenseMatch", "judged_entries", "match_cost", "relative_error"]
 
 Array = NDArray[Any]
+
+DECISIVE = 10.0  # times nearer than the nearest start that a mistake must bring a matrix, as in `moves.decisive`
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +35,12 @@ class DenseMatch:
         How much has to be assumed.
     step : float, optional
         Of a discretization.
+    order, signs : (N,) ndarray, optional
+        How the states are arranged: state i is state ``order[i]`` of the reference, times ``signs[i]``.
+    scale : float
+        Of time: A is so many times the reference.
+    input_terms : (N,) ndarray, optional
+        Of a discretization: what the roundings of B are relative to.
     """
 
     reference: DenseReference
@@ -40,6 +48,16 @@ class DenseMatch:
     part: Part
     cost: float
     step: float | None = None
+    order: Array | None = None
+    signs: Array | None = None
+    scale: float = 1.0
+    input_terms: Array | None = None
+
+    @property
+    def states(self) -> tuple[Array, Array]:
+        """Order and signs of the states."""
+        order = np.arange(self.reference.N) if self.order is None else self.order
+        return order, np.ones(len(order)) if self.signs is None else self.signs
 
 
 def relative_error(errors: Array, truth: Array) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hippo_theory.validation.clamped import CLAMPS
 from hippo_theory.validation.findings import Part
 from hippo_theory.validation.matching import (
     DOUBLE,
@@ -25,19 +26,21 @@ __all__ = ["known_eigenvalue_deviation", "one_indexed_fit"]
 
 Array = NDArray[Any]
 
-_CLAMPS = (1e-4, 1e-3)
 _LARGEST_ONE_INDEXED, _LARGEST_MIXED = 1024, 512  # states above which no eigensolver is run
 
 
-def known_eigenvalue_deviation(stored: Quantity, fit: Fit) -> Part | None:
-    """The deviation that turns the reference of `fit` into the stored eigenvalues, if there is one."""
+def known_eigenvalue_deviation(stored: Quantity, fit: Fit, roundoff: float | None = None) -> Part | None:
+    """The deviation that turns the reference of `fit` into the stored eigenvalues, if there is one.
+
+    They may have been computed with another unit roundoff than that of their dtype.
+    """
     reference = fit.reference
-    _, _, values = align(stored.values, reference)
-    bound = eigenvalue_bound(reference, stored.roundoff) + np.abs(stored.spacing).max()
+    order, _, values = align(stored.values, reference)
+    bound = eigenvalue_bound(reference, roundoff or stored.roundoff) + np.abs(stored.spacing)[order]
     truth = reference.Lambda
     relative = float((np.abs(values - truth) / np.where(truth == 0, 1, np.abs(truth))).max())
     near = float(np.median(np.abs(values - truth)))
-    for limit in _CLAMPS if near <= bound.max() + 2 * max(_CLAMPS) else ():
+    for limit in CLAMPS if near <= bound.max() + 2 * max(CLAMPS) else ():
         for changed, text in (
             (np.minimum(truth.real, -limit) + 1j * np.maximum(truth.imag, limit), "real and imaginary parts"),
             (np.minimum(truth.real, -limit) + 1j * truth.imag, "real parts"),
@@ -48,19 +51,18 @@ def known_eigenvalue_deviation(stored: Quantity, fit: Fit) -> Part | None:
             moved = changed != truth
             if not moved.any():
                 continue
-            # The clamp itself is seen to 1 % of it, whatever the bound of the other errors.
-            clamped = np.abs((values - changed)[moved])
             left = values - changed
+            # The clamp itself is seen to 1 % of it, whatever the bound of the other errors.
             real, imaginary = left.real[changed.real != truth.real], left.imag[changed.imag != truth.imag]
-            seen = (clamped <= bound[moved] + 1e-2 * limit).all()
-            seen = seen and (np.abs(np.append(real, imaginary)) <= 1e-2 * limit).all()
-            if seen and (np.abs(values - changed) <= bound + 1e-2 * limit).all():
+            seen = (np.abs(np.append(real, imaginary)) <= 1e-2 * limit).all()
+            if seen and (np.abs(left) <= bound + 4 * min(stored.roundoff, SINGLE) * limit).all():
                 why = f"{text} are clamped at {limit:g}"
                 return Part("known-deviation", max_relative_error=relative, deviation="D4", why=why, cause="clamped")
     if reference.id == "legs":
         return _one_indexed(stored, fit, relative) or _mixed_indices(stored, fit, relative)
     if reference.id == "s4d-inv" and reference.form == "half":
-        return _inverse_over_all(stored, reference.stored, bound, relative)
+        computed = float(eigenvalue_bound(reference, roundoff or stored.roundoff).max())
+        return _inverse_over_all(stored, reference.stored, computed, relative)
     return None
 
 
@@ -94,12 +96,12 @@ def _mixed_indices(stored: Quantity, fit: Fit, relative: float) -> Part | None:
     return None
 
 
-def _inverse_over_all(stored: Quantity, n: int, bound: Array, relative: float) -> Part | None:
-    index = np.arange(n)
+def _inverse_over_all(stored: Quantity, n: int, computed: float, relative: float) -> Part | None:
+    index, spacing = np.arange(n), np.abs(stored.spacing)
     values = -0.5 + 1j * n / np.pi * (n / (2 * index + 1) - 1)
     for signed in (stored.values, stored.values.conj()):
-        found = signed[np.argsort(-signed.imag, kind="stable")]
-        if n < 2 or (np.abs(found - values) > 4 * bound.max()).any():
+        order = np.argsort(-signed.imag, kind="stable")
+        if n < 2 or not (np.abs(signed[order] - values) <= 4 * computed + spacing[order]).all():
             continue
         why = "N counted in halves: the formula of S4D-Inv runs over all N instead of half of them"
         return Part("known-deviation", max_relative_error=relative, deviation="D10", why=why, cause="halves")

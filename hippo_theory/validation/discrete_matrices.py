@@ -1,15 +1,7 @@
-"""Dense matrices Abar of discretized systems: which A, by which method, with which step, and within which rounding.
+"""Dense matrices Abar of discretized systems: within which rounding they are one, alone and in stacks.
 
-Abar is a function of A dt, so it commutes with A and with R = (I - A)^-1: which A it is shows before method and step are
-known. R is applied, not A, because it is bounded (||R|| <= 1 for dissipative A) and weighs the slow modes, which are what
-a discretization with a large step leaves. Then the step:
-
-    weighted methods:  Abar v - v = dt A (alpha Abar v + (1 - alpha) v) for every v, linear in dt;
-    zero-order hold:   Abar z = e^(lambda dt) z for an eigenvector A z = lambda z, so dt = log|z* Abar z| / Re lambda.
-
-An eigenvector of a backward stable solver has a residual of a few u ||A||, whatever the condition of lambda, which moves
-z* Abar z by dt times that; of a triangular A the diagonals are the eigenvalues. Neither takes a determinant or a logarithm
-of Abar, which may be singular to working precision.
+Of which A, by which method and with which step Abar may be is found by `discrete_candidates`; here the step is refined by least
+squares and every entry compared within what `discrete_bounds` allows.
 """
 
 from __future__ import annotations
@@ -20,8 +12,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import scipy.linalg
-import scipy.sparse.linalg
 from numpy.typing import NDArray
 
 from hippo_theory.discretizations import discretize_dense, find_discretization
@@ -29,6 +19,7 @@ from hippo_theory.errors import InputError
 from hippo_theory.validation.bases import rearrangement
 from hippo_theory.validation.dense_matches import DenseMatch, relative_error
 from hippo_theory.validation.discrete_bounds import rounding_bound
+from hippo_theory.validation.discrete_candidates import NEAR, candidates
 from hippo_theory.validation.discrete_spectra import nearest_simple
 from hippo_theory.validation.findings import Finding, Part
 from hippo_theory.validation.matching import DOUBLE, SINGLE, Comparison
@@ -36,98 +27,12 @@ from hippo_theory.validation.quantities import Quantity
 from hippo_theory.validation.reading import Parameters
 from hippo_theory.validation.references import DenseReference, dense_references
 
-__all__ = ["discretized", "judge_stacked", "may_be_discretized"]
+__all__ = ["discretized", "input_terms", "judge_stacked", "slope_of"]
 
 Array = NDArray[Any]
-_Candidate = tuple[DenseReference, bool, str, float]
 
 LARGEST_DISCRETE = 1024  # states above which no Abar is formed
-_SMALLEST_STEP, _LARGEST_STEP = 1e-8, 1e3
-_NEAR = 5e-2  # residuals up to which a hypothesis is worth being tested
-_EIGENVECTORS = 6  # slow ones, of large matrices
 _DECIDED = 10.0  # times a bound must be smaller than the numbers to say that they agree
-
-
-# --- which A, method and step ---------------------------------------------------------------------------------------------
-
-
-def _candidates(Abar: Array) -> Iterator[_Candidate]:
-    """(reference, transposed, method, step) of which Abar may be the discretization."""
-    probe = np.random.default_rng(0).standard_normal(len(Abar))
-    rest = Abar - np.mean(np.diag(Abar)) * np.eye(len(Abar))  # multiples of I commute with everything
-    if not np.any(rest):
-        return
-    for reference in dense_references(len(Abar)):
-        A = reference.approximate
-        factors = scipy.linalg.lu_factor(np.eye(len(A)) - A)
-        smooth = scipy.linalg.lu_solve(factors, probe)
-        for turned in (False, True):
-            matrix, left = (Abar.T, rest.T) if turned else (Abar, rest)
-            one, other = scipy.linalg.lu_solve(factors, left @ probe), left @ smooth
-            if not np.linalg.norm(one - other) <= _NEAR * (np.linalg.norm(one) + np.linalg.norm(other)):
-                continue
-            for method, step in _weighted_steps(matrix, A, (probe, smooth)):
-                yield reference, turned, method, step
-            held = _exponential_step(matrix, A, factors)
-            if held is not None and _SMALLEST_STEP < held < _LARGEST_STEP:
-                yield reference, turned, "zoh", held
-
-
-def _weighted_steps(Abar: Array, A: Array, vectors: tuple[Array, ...]) -> Iterator[tuple[str, float]]:
-    for method in ("bilinear", "forward_euler", "backward_euler"):
-        alpha = float(find_discretization(method).alpha or 0)
-        best, found = _NEAR, None
-        for vector in vectors:
-            image = Abar @ vector
-            change, rate = image - vector, A @ (alpha * image + (1 - alpha) * vector)
-            if not (change.any() and rate.any()):
-                continue
-            step = float(rate @ change / (rate @ rate))
-            residual = float(np.linalg.norm(change - step * rate) / np.linalg.norm(change))
-            if residual <= best:
-                best, found = residual, step
-        # I + A is no step of 1: the families have no such time scale, and a shifted diagonal would look like it.
-        largest = 0.5 if method == "forward_euler" else _LARGEST_STEP
-        if found is not None and _SMALLEST_STEP < found < largest:
-            yield method, found
-
-
-def _exponential_step(Abar: Array, A: Array, factors: Any) -> float | None:
-    """dt of e^(A dt), from the eigenvalue whose |mu log mu| is largest: an error of mu moves dt least there."""
-    if not np.triu(A, 1).any():
-        rates, multipliers = np.diag(A), np.diag(Abar)
-    else:
-        values, vectors = _slow_modes(A, factors)
-        multipliers = (vectors.conj() * (Abar @ vectors)).sum(axis=0)
-        away = np.linalg.norm(Abar @ vectors - vectors * multipliers, axis=0)
-        rates, multipliers = values.real, np.where(away <= _NEAR * np.abs(multipliers), np.abs(multipliers), 0.0)
-    usable = (multipliers > 0) & (multipliers < 1) & (rates < 0)
-    if not usable.any():
-        return None
-    rates, logarithms = rates[usable], np.log(multipliers[usable])
-    best = int(np.argmax(np.exp(logarithms) * -logarithms))
-    return float(logarithms[best] / rates[best])
-
-
-def _slow_modes(A: Array, factors: Any) -> tuple[Array, Array]:
-    """Eigenvalues of A near 1, the slow ones, and their eigenvectors; all of them where A is small."""
-    N = len(A)
-    if N <= 64:
-        return np.linalg.eig(A)
-    inverse = scipy.sparse.linalg.LinearOperator((N, N), lambda v: scipy.linalg.lu_solve(factors, v), dtype=float)
-    start = np.random.default_rng(1).standard_normal(N)
-    try:
-        values, vectors = scipy.sparse.linalg.eigs(inverse, _EIGENVECTORS, v0=start)
-    except scipy.sparse.linalg.ArpackError:
-        return np.zeros(0, dtype=complex), np.zeros((N, 0), dtype=complex)
-    return 1 - 1 / values, vectors
-
-
-def may_be_discretized(Abar: Array) -> bool:
-    """Whether a real matrix is worth being compared with discretizations: cheap, for matrices that are mostly none."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        return next(_candidates(Abar), None) is not None
 
 
 # --- one matrix -----------------------------------------------------------------------------------------------------------
@@ -136,36 +41,48 @@ def may_be_discretized(Abar: Array) -> bool:
 def discretized(A: Quantity, B: Quantity | None) -> DenseMatch | Part | None:
     """A as the discrete Abar of a family; a `Part` says why nothing can be decided, where rounding hides the numbers."""
     values, N = A.values, len(A.values)
-    if np.iscomplexobj(values) or N < 2 or np.abs(np.diag(values)).max() > 2:
+    if np.iscomplexobj(values) or N < 2:
         return None
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # of matrices that are nearly singular
-        candidates = list(_candidates(values))
-    if candidates and N > LARGEST_DISCRETE:
-        reference, _, method, step = candidates[0]
+        found = list(candidates(values, roundoff=min(A.roundoff, SINGLE)))
+    if found and N > LARGEST_DISCRETE:
+        reference, _, method, step = found[0]
         words = f"commutes with A of {reference.id}, as {method} with the step {step:.3g} would"
         why = f"{words}; discretizations are not compared above N = {LARGEST_DISCRETE}"
         return Part("unknown", why=why)
     matches: list[DenseMatch] = []
     undecided: Part | None = None
-    for candidate in candidates:
+    for candidate in found:
         if any(match.reference is not candidate[0] and (B is None or _fits(B, match)) for match in matches):
             continue  # another start that has this Abar is the same one in another time scale
-        found = _compared(A, *candidate)
-        if isinstance(found, DenseMatch):
-            matches.append(_arranged(found, B, candidate[1]))
-        elif found is not None:
-            undecided = undecided or found
+        if np.isnan(candidate[3]):
+            why = (
+                f"commutes with A of {candidate[0].id}, as a discretization would, but the modes that would show its step are "
+                "below rounding: nothing can be decided; store A"
+            )
+            undecided = undecided or Part("unknown", why=why)
+            continue
+        result = _compared(A, *candidate)
+        if isinstance(result, DenseMatch):
+            matches.append(_arranged(result, B, candidate[1]))
+        elif result is not None:
+            undecided = undecided or result
     if B is not None and any(_fits(B, match) for match in matches):
         matches = [match for match in matches if _fits(B, match)]
-    # With small steps several methods are within the rounding of each other: the nearest of them.
-    return min(matches, key=lambda match: match.cost, default=undecided)
+    # With small steps several methods are within the rounding of each other: the nearest of them, B included. And -A in one
+    # order of the states may be A in another.
+    return min(matches, key=lambda match: (match.part.cause == "sign", match.cost + _away(B, match)), default=undecided)
 
 
 def _compared(
     A: Quantity, reference: DenseReference, turned: bool, method: str, step: float
 ) -> DenseMatch | Part | None:
-    """A against one discretization, its step refined by least squares: a match, a reason why nothing is decided, or None."""
+    """A against one discretization, its step refined by least squares: a match, a reason why nothing is decided, or None.
+
+    A negative step is that of -A.
+    """
+    signed, negative, step = np.sign(step) * reference.approximate, step < 0, abs(step)
     stored = A.as_held() or A
     values, spacing = (array.T if turned else array for array in (stored.values, np.abs(stored.spacing)))
     held = "" if stored.dtype == A.dtype else f"; the numbers are those of {stored.dtype}, stored as {A.dtype}"
@@ -175,19 +92,20 @@ def _compared(
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             for _ in range(4):
-                Abar, Bbar = discretize_dense(reference.approximate, reference.B, method, step)
-                slope = _slope(reference.approximate, Abar, method, step)
+                Abar, Bbar = discretize_dense(signed, reference.B, method, step)
+                slope = slope_of(signed, Abar, method, step)
                 change = float((slope * (values - Abar)).sum() / (slope * slope).sum())
                 left = float(np.linalg.norm(values - Abar - change * slope))
-                if not abs(change) < 2 * _NEAR * step or not left <= 2 * _NEAR * apart:
+                if not abs(change) < 2 * NEAR * step or not left <= 2 * NEAR * apart:
                     return None
                 # What the first order leaves, (change A)^2 Abar / 2, is below the rounding of Abar; that of an
                 # exponential is 4 u sqrt(N) 2^s at least, where 2^s >= dt ||A||_1 / 10.8 and sqrt(N) ||A||_1 >= ||A||_F.
-                size = float(np.linalg.norm(reference.approximate))
+                size = float(np.linalg.norm(signed))
                 if (change * size) ** 2 <= roundoff * max(1.0, step * size / 3 if method == "zoh" else 0.0):
                     break
                 step += change
-            bound = rounding_bound(reference.approximate, Abar, method, step, roundoff) + spacing
+            bound = rounding_bound(signed, Abar, method, step, roundoff) + spacing
+            terms = input_terms(signed, Abar, reference.B, method, step)
     except (InputError, np.linalg.LinAlgError):
         return None
     if not (np.isfinite(Abar).all() and np.isfinite(bound).all()):
@@ -213,11 +131,33 @@ def _compared(
     part = Comparison(errors, Abar, ulps, bound, relative_error(errors, Abar)).part("rounding", why=text)
     if turned:
         part = replace(part, verdict="deviates", why=f"{text}, and transposed", cause="transposed")
+    if negative:
+        why = f"{part.why}, of -A: the sign of A is the other one, and the system grows"
+        part = replace(part, verdict="deviates", why=why, cause="sign")
     cost = float(np.linalg.norm(errors) / np.linalg.norm(Abar))
-    return DenseMatch(reference, exact * Bbar, part, cost, exact)
+    return DenseMatch(reference, exact * Bbar, part, cost, exact, input_terms=terms)
 
 
-def _slope(A: Array, Abar: Array, method: str, step: float) -> Array:
+def input_terms(A: Array, Abar: Array, B: Array, method: str, step: float) -> Array:
+    """Sizes (N,) that the roundings of a discretized B are relative to: solutions of equations err by the largest entry.
+
+    By zero-order hold code forms A^-1 (Abar - I) B, in which an error F of Abar becomes A^-1 F B: of independent errors the
+    standard deviation (sum_kl (A^-1)_ik^2 F_kl^2 B_l^2)^(1/2). Of singular A nobody does.
+    """
+    discrete = discretize_dense(A, B, method, step)[1] * step
+    sizes = np.full(len(A), len(A) * float(np.abs(discrete).max()))
+    if find_discretization(method).alpha is not None:
+        return sizes
+    with np.errstate(all="ignore"):
+        try:
+            inverse = np.linalg.inv(A)
+        except np.linalg.LinAlgError:
+            return sizes
+        moved = np.sqrt(inverse**2 @ rounding_bound(A, Abar, method, step, 1.0) ** 2 @ B**2)
+    return sizes + (moved if np.isfinite(moved).all() and np.linalg.cond(A) < 1e12 else 0.0)
+
+
+def slope_of(A: Array, Abar: Array, method: str, step: float) -> Array:
     """d Abar / d dt: A Abar; of a weighted method (I - alpha dt A) Abar' = A (alpha Abar + (1 - alpha) I)."""
     alpha, identity = find_discretization(method).alpha, np.eye(len(A))
     if alpha is None:
@@ -246,8 +186,15 @@ def _arranged(match: DenseMatch, B: Quantity | None, turned: bool) -> DenseMatch
 
 
 def _fits(B: Quantity, match: DenseMatch) -> bool:
-    scales = (1.0, 1 / (match.step or 1.0))
-    return any((np.abs(B.values - c * match.B) <= 1e-4 * c * np.abs(match.B).max()).all() for c in scales)
+    return _away(B, match) <= 1e-4
+
+
+def _away(B: Quantity | None, match: DenseMatch) -> float:
+    """Largest error of B over its largest entry, with the factor of the step or without it; 0 where there is no B."""
+    size = float(np.abs(match.B).max())
+    if B is None or size == 0:
+        return 0.0
+    return min(float(np.abs(B.values / c - match.B).max()) / size for c in (1.0, 1 / (match.step or 1.0)))
 
 
 # --- stacks ---------------------------------------------------------------------------------------------------------------

@@ -65,12 +65,15 @@ def continuous_spectra(stored: Quantity) -> Iterator[tuple[Quantity, str]]:
         if middle >= 0 or (np.abs(undone.real - middle) > 2 * error + error.min()).any():
             continue
         estimate = -2 * middle
-        step = nearest_simple(estimate)
-        uncertain = 0.0 if step != estimate else 2 * float(np.median(error)) / estimate
-        how = f"discretized by {method} with the step {step:.6g}"
-        for turned in (undone, *(_unwound(undone, step) if method == "zoh" else ())):
-            spacing = (error + uncertain * np.abs(turned)) / step
-            yield Quantity(turned / step, spacing * (1 + 1j), stored.dtype, stored.tensors, direct=False), how
+        uncertain = 2 * float(np.median(error)) / estimate
+        simple = nearest_simple(estimate)
+        # A random step is near a number of four digits by chance, one in five times: such a number is only tried first.
+        written = [(simple, 0.0)] if abs(simple - estimate) <= uncertain * estimate else []
+        for step, doubt in (*written, (estimate, uncertain)):
+            how = f"discretized by {method} with the step {step:.6g}"
+            for turned in (undone, *(_unwound(undone, step) if method == "zoh" else ())):
+                spacing = (error + doubt * np.abs(turned)) / step
+                yield Quantity(turned / step, spacing * (1 + 1j), stored.dtype, stored.tensors, direct=False), how
 
 
 def _unwound(logarithms: Array, step: float) -> Iterator[Array]:

@@ -6,61 +6,25 @@ rounding bounds. Each has a cost: the least one that holds names the cause.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hippo_theory.validation.causes import Cause, factor_name
+from hippo_theory.validation.causes import Cause, factor_name, is_named_factor
+from hippo_theory.validation.common_factors import common_factors, facts
+from hippo_theory.validation.damaged import Damaged
 from hippo_theory.validation.moves import outlying
+from hippo_theory.validation.real_spectra import real_causes
 
-__all__ = ["Damaged", "common_ratio", "eigenvalue_causes", "subset_causes"]
+__all__ = ["common_ratio", "eigenvalue_causes", "subset_causes"]
 
 Array = NDArray[Any]
 Explanation = tuple[Cause, float]
 
+_CHANCE, _STARTS = 1e-4, 1000  # with which a part of a spectrum may be found by chance, and among how many
 _LARGEST_PAIRING = 4096  # eigenvalues above which they are not paired one by one
-
-
-@dataclass(frozen=True, eq=False)
-class Damaged:
-    """Stored eigenvalues (n,) and the truth (m,) that they may come from.
-
-    Attributes
-    ----------
-    values, truth : ndarray of complex128
-        Stored as they are; the truth by decreasing imaginary part.
-    bound : (m,) ndarray of float64
-        What rounding explains.
-    half : bool
-        One of each conjugate pair, imaginary parts of the truth not negative.
-    """
-
-    values: Array
-    truth: Array
-    bound: Array
-    half: bool
-
-    @property
-    def folded(self) -> Array:
-        """The stored values, those of a half with imaginary parts that are not negative."""
-        return np.where(self.values.imag < 0, self.values.conj(), self.values) if self.half else self.values
-
-    @property
-    def largest(self) -> float:
-        """The largest bound."""
-        return float(self.bound.max(initial=0.0))
-
-    def same(self, values: Array, truth: Array | None = None, wider: float = 1.0) -> bool:
-        """Whether two sets agree within the bounds, times `wider`."""
-        truth = self.truth if truth is None else truth
-        if len(values) != len(truth) or not np.isfinite(values).all():
-            return False
-        key = np.real if np.ptp(truth.imag) == 0 else np.imag
-        ours, theirs = np.argsort(-key(values), kind="stable"), np.argsort(-key(truth), kind="stable")
-        return bool((np.abs(values[ours] - truth[theirs]) <= wider * self.bound[theirs]).all())
 
 
 def eigenvalue_causes(damaged: Damaged) -> Iterator[Explanation]:
@@ -86,8 +50,9 @@ def _of_all(damaged: Damaged) -> Iterator[Explanation]:
         upper, expected = (real + 1j * np.abs(imaginary) for real, imaginary in _parts(values, truth))
         if damaged.same(upper, expected) and not damaged.same(values):
             count = abs(int((values.imag > 0).sum()) - int((truth.imag > 0).sum()))
-            yield Cause("sign", f"the sign of {max(count, 1)} imaginary parts: conjugates are not paired"), 1.1
-    yield from _factors(damaged)
+            twice = "; one eigenvalue stands twice, its conjugate is lost" if count <= 1 else ""
+            yield Cause("sign", f"the sign of {max(count, 1)} imaginary parts: conjugates are not paired{twice}"), 1.1
+    yield from common_factors(damaged)
     yield from _other_parts(damaged)
     squared = np.where((truth**2).imag < 0, (truth**2).conj(), truth**2) if damaged.half else truth**2
     if np.abs(squared - truth).max(initial=0.0) > damaged.largest and damaged.same(
@@ -104,59 +69,27 @@ def _parts(*arrays: Array) -> Iterator[tuple[Array, Array]]:
     return ((array.real, array.imag) for array in arrays)
 
 
-def _factors(damaged: Damaged) -> Iterator[Explanation]:
-    """One factor of all, or of the imaginary parts."""
-    truth, folded = damaged.truth, damaged.folded
-    # A ratio is known as well as the middle one of the eigenvalues.
-    nonzero = np.abs(truth) > 0
-    precision = float(np.median(damaged.bound[nonzero] / np.abs(truth[nonzero]))) if nonzero.any() else 0.0
-    ratio = common_ratio(np.abs(folded), np.abs(truth))
-    if ratio is not None and abs(ratio - 1) > 1e-6 and damaged.same(folded / ratio, wider=_widened(ratio)):
-        text = f"another time scale: Lambda is {factor_name(ratio, precision)} times the expected; divide by it"
-        yield Cause("factor", text), 1
-    ratio = common_ratio(np.abs(folded.imag), np.abs(truth.imag))
-    if ratio is not None and abs(ratio - 1) > 1e-6:
-        scaled = folded.real + 1j * folded.imag / ratio
-        if damaged.same(scaled, wider=_widened(ratio)):
-            text = f"imaginary parts are {factor_name(ratio, precision)} times the expected, real parts are right"
-            yield Cause("factor", text), 1.2
-        offset = _constant(folded.real, truth.real, damaged.largest * _widened(ratio))
-        if (
-            offset is not None
-            and abs(offset) > damaged.largest
-            and abs(ratio - 1) > 10 * precision  # else the real part alone is another one
-            and damaged.same(scaled - offset, wider=2 * _widened(ratio))
-        ):
-            text = f"imaginary parts are {factor_name(ratio, precision)} times the expected, real parts are off by {offset:.6g}"
-            yield Cause("factor", text), 1.4
-
-
-def _widened(ratio: float) -> float:
-    """How much wider the bounds are after a division by an estimated ratio."""
-    return 3.0 / min(1.0, ratio)
-
-
-def _constant(stored: Array, truth: Array, tolerance: float) -> float | None:
-    """The one number by which all of `stored` differ from `truth`, which is constant itself."""
-    if len(stored) == 0 or np.ptp(truth) > 0 or np.ptp(stored) > 2 * tolerance:
+def _offset(damaged: Damaged) -> tuple[float, float] | None:
+    """The numbers by which all stored real parts may differ from that of the truth, which is constant, as an interval."""
+    if np.ptp(damaged.truth.real) > 0:
         return None
-    return float(stored[0] - truth[0])
+    moved, bound = damaged.folded.real - damaged.truth.real[0], damaged.real_bound
+    low, high = float((moved - bound).max()), float((moved + bound).min())
+    return (low, high) if low <= high else None
 
 
 def _other_parts(damaged: Damaged) -> Iterator[Explanation]:
     """Real and imaginary parts apart: another constant, a logarithm, exchanged."""
     values, truth, folded = damaged.values, damaged.truth, damaged.folded
-    offset = _constant(folded.real, truth.real, damaged.largest)
-    if offset is not None and abs(offset) > damaged.largest and damaged.same(folded - offset, wider=3):
-        found, wanted = float(folded.real[0]), float(truth.real[0])
-        logarithms = {-np.exp(-wanted), -np.exp(wanted), *((np.log(-wanted), -np.log(-wanted)) if wanted < 0 else ())}
-        if wanted < 0 and min(abs(found - other) for other in logarithms) <= 3 * damaged.largest + 1e-6:
-            text = f"the real part is {found:.6g} instead of {wanted:.6g}: a logarithm or an exponential is missing"
-            yield Cause("logarithm", text), 0.95
-        else:
-            yield Cause("real", f"the real part is {found:.6g} instead of {wanted:.6g}"), 1
+    offset = _offset(damaged)
+    said = facts(truth) > 1  # else a free real part is all there is
+    if said and offset is not None and not offset[0] <= 0 <= offset[1]:
+        wanted = float(truth.real[0])
+        found = wanted + (offset[0] + offset[1]) / 2
+        if damaged.same(truth.real[0] + 1j * folded.imag):
+            yield _other_real_part(found, wanted, (offset[1] - offset[0]) / 2)
     if np.ptp(truth.imag) == 0:
-        yield from _of_real_spectra(damaged)
+        yield from real_causes(damaged)
         return
     with np.errstate(all="ignore"):
         for text, imaginary in (
@@ -181,39 +114,28 @@ def _other_parts(damaged: Damaged) -> Iterator[Explanation]:
             yield Cause("swapped", "the tensors of real and imaginary parts are swapped"), 1
 
 
-def _of_real_spectra(damaged: Damaged) -> Iterator[Explanation]:
-    """What happens to real eigenvalues -1, -2, ... only."""
-    truth, folded, largest = damaged.truth, damaged.folded, damaged.largest
-    stray = float(np.abs(folded.imag).max(initial=0.0))
-    small = 0 < stray < 0.1 * float(np.abs(truth).max(initial=0.0)) and not damaged.same(folded)
-    if small and damaged.same(folded.real + 1j * truth.imag[0]):
-        yield Cause("imaginary", f"imaginary parts up to {stray:.6g} where there are none"), 1
-    transforms: tuple[tuple[str, Callable[[Array], Array]], ...] = (
-        ("the logarithm was not taken: Lambda = -exp(n)", lambda x: -np.exp(-x)),
-        ("the sign of a logarithm: Lambda = -exp(-n)", lambda x: -np.exp(x)),
-        ("the exponential was not taken: Lambda = -log(n)", lambda x: -np.log(-x)),
-        ("the exponential was not taken: Lambda = log(n)", lambda x: np.log(-x)),
-    )
-    with np.errstate(all="ignore"):
-        for text, transform in transforms if (truth.real < -1e-3).all() else ():
-            expected = transform(truth.real) + 1j * truth.imag
-            wider = max(1.0, float(np.abs(expected / truth).max()))
-            if len(truth) > 1 and np.isfinite(expected).all() and damaged.same(folded, expected, wider):
-                yield Cause("logarithm", text), 1
-    moved = np.sort(folded.real) - np.sort(truth.real)
-    if len(moved) > 1 and stray <= largest and np.ptp(moved) <= 2 * largest and abs(moved[0]) > largest:
-        yield Cause("shift", f"{moved[0]:+.6g} is added to all eigenvalues"), 1.1
+def _other_real_part(found: float, wanted: float, precision: float) -> Explanation:
+    logarithms = {-np.exp(-wanted), -np.exp(wanted), *((np.log(-wanted), -np.log(-wanted)) if wanted < 0 else ())}
+    text = f"the real part is {found:.6g} instead of {wanted:.6g}"
+    if wanted < 0 and min(abs(found - other) for other in logarithms) <= 3 * precision + 1e-6:
+        return Cause("logarithm", f"{text}: a logarithm or an exponential is missing"), 0.95
+    if wanted != 0 and is_named_factor(found / wanted, precision / abs(wanted)):
+        text += f", {factor_name(found / wanted, precision / abs(wanted))} times that"
+    return Cause("real", text), 1
 
 
 def _limits(damaged: Damaged) -> Iterator[Explanation]:
     """Parts clipped from above or clamped from below."""
     truth, folded = damaged.truth, damaged.folded
+    ours, theirs = damaged.paired(folded)
+    real_bound = np.empty(len(truth))
+    real_bound[theirs] = damaged.real_bound[ours]
     for name, part in (("imaginary", np.imag), ("real", np.real)):
         stored, expected = np.abs(part(folded)), np.abs(part(truth))
         for id, word, limit in (("clipped", "clipped at", stored.max()), ("clamped", "clamped to", stored.min())):
             limited = np.minimum(expected, limit) if id == "clipped" else np.maximum(expected, limit)
-            moved = np.abs(limited - expected) > damaged.bound
-            if not moved.any() or moved.all():
+            moved = np.abs(limited - expected) > (real_bound if name == "real" else damaged.bound)
+            if not moved.any() or not np.abs(part(truth))[~moved].any():  # zeros that stay say nothing
                 continue
             signs = np.where(part(truth) < 0, -1, 1) if name == "imaginary" else -1
             candidate = truth.real + 1j * signs * limited if name == "imaginary" else signs * limited + 1j * truth.imag
@@ -235,13 +157,14 @@ def _of_some(damaged: Damaged) -> Iterator[Explanation]:
         yield from _by_position(damaged)
     if abs(n - m) > 1 or min(n, m) == 0:
         return
+    if m == n + 1 and n > 1 and (gap := _gap(damaged)) is not None:
+        yield Cause("lost", f"one eigenvalue is lost: {_written(truth[gap])}"), 1.2
+        return
     near = np.abs(folded[:, None] - truth[None, :]).min(axis=0) <= bound
     if near.sum() < 0.3 * m:
         return
     left, right = _unmatched(folded, truth, bound)
     few = max(1, min(n, m) // 4)
-    if len(left) == 0 and len(right) == 1 and m == n + 1 and n > 1:
-        yield Cause("lost", f"one eigenvalue is lost: {_written(truth[right[0]])}"), 1.2
     if n == m + 1 and len(left) == 1 and len(right) == 0:
         again = np.abs(folded[left[0]] - np.delete(folded, left[0])).min(initial=np.inf) <= 2 * damaged.largest
         if again:
@@ -250,13 +173,33 @@ def _of_some(damaged: Damaged) -> Iterator[Explanation]:
         yield _few(damaged, left, right)
 
 
+def _gap(damaged: Damaged) -> int | None:
+    """Which of the truth (n + 1,) is not among the values (n,), where all others are; None if that is not so.
+
+    By order, for where numbers are coarse the nearest partner of each may be that of another one.
+    """
+    ours, theirs = damaged.paired(damaged.folded)
+    values, truth, bound = damaged.folded[ours], damaged.truth[theirs], damaged.bound[theirs]
+    before, after = (np.abs(values - truth[where]) for where in (slice(None, -1), slice(1, None)))
+    n = len(values)
+    fits_before = np.append(0, np.cumsum(before > bound[:-1])) == 0
+    fits_after = np.append(np.cumsum((after > bound[1:])[::-1])[::-1], 0) == 0
+    possible = np.flatnonzero(fits_before & fits_after)
+    if len(possible) == 0:
+        return None
+    errors = np.append(0, np.cumsum(before)) + np.append(np.cumsum(after[::-1])[::-1], 0)
+    return int(theirs[possible[np.argmin(errors[: n + 1][possible])]])
+
+
 def subset_causes(damaged: Damaged) -> Iterator[Explanation]:
     """Hypotheses for fewer eigenvalues than the truth has, by two or more: all of them are there, the others are missing."""
     folded, truth, bound = damaged.folded, damaged.truth, damaged.bound
     n, m = len(folded), len(truth)
     # The nearest of the truth to each, which must be another one each time.
     nearest = np.abs(folded[:, None] - truth[None, :]).argmin(axis=1)
-    if np.unique(nearest).size < n or (np.abs(folded - truth[nearest]) > bound[nearest]).any():
+    if np.unique(nearest).size < n or not (np.abs(folded - truth[nearest]) <= bound[nearest]).all():
+        return
+    if _chance_of_a_subset(damaged) > _CHANCE:
         return
     kept = np.sort(nearest)
     cost = 1.4 + 1e-3 * (m - n) / n
@@ -269,6 +212,17 @@ def subset_causes(damaged: Damaged) -> Iterator[Explanation]:
         lost = np.setdiff1d(np.arange(m), kept)
         text = f"{m - n} of {m} eigenvalues are lost, the first {_written(truth[lost[0]])}"
         yield Cause("lost", text), cost
+
+
+def _chance_of_a_subset(damaged: Damaged) -> float:
+    """With which probability n numbers from the range of the truth all lie on it, one of a thousand starts at least.
+
+    A number at zero frequency says nothing: many starts have one.
+    """
+    key = np.real if damaged.is_real else np.imag
+    size = float(np.ptp(key(damaged.truth)))
+    share = min(1.0, float(2 * damaged.bound.sum()) / size) if size > 0 else 1.0
+    return _STARTS * share ** int((np.abs(key(damaged.folded)) > damaged.largest).sum())
 
 
 def _by_position(damaged: Damaged) -> Iterator[Explanation]:
@@ -296,7 +250,7 @@ def _by_position(damaged: Damaged) -> Iterator[Explanation]:
             close = (np.abs(stored - middle * expected) <= 3 * bound[wrong] * max(middle, 1)).all()
             if close and (np.abs(ratios - middle) <= tolerance * max(1, middle)).all() and abs(middle - 1) > 1e-6:
                 text = f"{count} of {n} {name} have another time scale, {factor_name(middle)} times the expected"
-                yield Cause("mixed", text), 1.15
+                yield Cause("mixed", text), 1.15 if is_named_factor(middle) else 1.25
                 return
 
 

@@ -108,8 +108,8 @@ class Finding:
     @property
     def verdict(self) -> str:
         """The worst of the parts that the initialization fixes; of the others where they cannot be right."""
-        parts = self.parts.items()
-        return worst(part.verdict for name, part in parts if name in self.fixed or part.verdict == "deviates")
+        wrong = ("deviates", "known-deviation")
+        return worst(part.verdict for name, part in self.parts.items() if name in self.fixed or part.verdict in wrong)
 
     @property
     def deviation(self) -> str | None:

@@ -33,17 +33,41 @@ __all__ = ["judge_diagonal"]
 
 Array = NDArray[Any]
 
+_EXPLAINED = ("exact", "rounding", "known-deviation")
 _ROWS = 8  # systems of one group of tensors that are judged one by one; more are different only after training
 
 
 def judge_diagonal(parameters: Parameters) -> Iterator[Finding]:
-    """One finding for each initialization among the systems of the tensors."""
+    """One finding for each initialization among the systems of the tensors.
+
+    Where they are none as their layout reads them, but a start in another arrangement, that arrangement is what is wrong.
+    """
+    found = [_misplaced(finding, parameters.misplaced) for finding in _judged_as_stored(parameters)]
+    if parameters.otherwise and not all(finding.verdict in _EXPLAINED for finding in found):
+        for other in parameters.otherwise:
+            arranged = list(_judged_as_stored(other))
+            if arranged and all(finding.parts["Lambda"].verdict in _EXPLAINED for finding in arranged):
+                yield from (_misplaced(finding, other.misplaced) for finding in arranged)
+                return
+    yield from found
+
+
+def _misplaced(finding: Finding, why: str) -> Finding:
+    """A finding of systems that do not lie where their layout has them, if `why` says so."""
+    if not why or finding.parts["Lambda"].verdict not in _EXPLAINED:
+        return finding
+    Lambda = replace(finding.parts["Lambda"], verdict="deviates", cause="transposed", why=why)
+    return replace(finding, parts={**finding.parts, "Lambda": Lambda}, kernel_error=None)
+
+
+def _judged_as_stored(parameters: Parameters) -> Iterator[Finding]:
+    """One finding for each initialization among the systems, each being a row of Lambda."""
     if parameters.Lambda.values.size == 0:
         return
     finite = finite_systems(parameters)
     if finite.any() and not finite.all():  # one by one: samples of many systems might miss the few that are not finite
         for systems in (finite, ~finite):
-            yield from judge_diagonal(chosen_systems(parameters, systems))
+            yield from _judged_as_stored(chosen_systems(parameters, systems))
         return
     first, inverse = distinct_rows(parameters)
     heads = np.bincount(inverse)
@@ -106,6 +130,11 @@ def _moved(parameters: Parameters, finding: Finding, reference: Reference) -> Fi
 
 def _joined(one: Finding, other: Finding) -> Finding:
     worse = one if (one.max_relative_error or 0) >= (other.max_relative_error or 0) else other
+    if any(finding.parts.get("Lambda", Part("unknown")).why.startswith("discretized") for finding in (one, other)):
+        Lambda = worse.parts["Lambda"]
+        words = "; other systems with other steps"
+        if one.parts["Lambda"].why != other.parts["Lambda"].why and not Lambda.why.endswith(words):
+            worse = replace(worse, parts={**worse.parts, "Lambda": replace(Lambda, why=Lambda.why + words)})
     return replace(worse, heads=(one.heads or 0) + (other.heads or 0))
 
 
@@ -136,13 +165,15 @@ def _judge_spectrum(parameters: Parameters, row: Row) -> tuple[Finding, Referenc
         Lambda = parts["Lambda"]
         verdict = "exact" if (Lambda.ulps or 0.0) <= 1 else "rounding"
         parts = {**parts, "Lambda": replace(Lambda, verdict=verdict, deviation=None, cause=None, why="")}
+    if parameters.halves and parts["Lambda"].verdict in _EXPLAINED and _holds_pairs(reference):
+        parts = {**parts, "Lambda": _counted_twice(parts["Lambda"], parameters.layout)}
     as_read = oriented(row, candidate.fit, candidate.roundoff)
     whole = reference.stored == len(row.Lambda.values)
     equal = f"{blocks} equal blocks of N = {reference.N}" if blocks > 1 else ""
     notes = [
         equal,
         input_convention(row, reference, parts),
-        _restriction(row, reference),
+        _restriction(parameters, row, reference),
     ]
     finding = Finding(
         parameters.tensors,
@@ -160,8 +191,23 @@ def _judge_spectrum(parameters: Parameters, row: Row) -> tuple[Finding, Referenc
     return finding, reference
 
 
-def _restriction(row: Row, reference: Reference) -> str:
+def _holds_pairs(reference: Reference) -> bool:
+    return reference.form == "all" and bool((reference.Lambda.imag > 0).any())
+
+
+def _counted_twice(Lambda: Part, layout: str) -> Part:
+    """Both members of each conjugate pair in a layout that adds the conjugates itself."""
+    why = (
+        f"both eigenvalues of each conjugate pair are stored, but {layout} keeps one and adds the other: every pair counts "
+        "twice; keep one of each pair"
+    )
+    return replace(Lambda, verdict="deviates", cause="halves", deviation=None, why=why)
+
+
+def _restriction(parameters: Parameters, row: Row, reference: Reference) -> str:
     """That the low-rank term is not there, where the name is that of the full family; that of LegS has a name of its own."""
+    if parameters.P is not None and row.P is None and reference.low_rank is not None:
+        return "P is zero: the normal part alone, without the low-rank term"
     is_full = reference.id in ("legt", "lagt", "fout") and reference.low_rank is not None
     return "the normal part alone: no low-rank term P is stored" if is_full and row.P is None else ""
 
@@ -246,7 +292,7 @@ def _name(id: str, parameters: Parameters, row: Row) -> str:
     if id == "legs":
         if parameters.layout.startswith("dss"):
             return "dss"
-        if parameters.layout in ("s5", "s5-pytorch"):
+        if parameters.layout in ("s5", "s5-pytorch", "hippo-theory-s5"):
             return "s5"
         if row.P is None:
             return "s4d-legs"

@@ -85,6 +85,10 @@ class Layout:
         Number of axes of the tensor of the real part, where that tells two layouts apart.
     input_per_state : bool
         B is a matrix (n, inputs), random at the start: not the HiPPO input vector.
+    halves : bool
+        The code adds the conjugates itself, so that one of each pair is to be stored.
+    axis_is_fixed : bool
+        The code reads the states along `state_axis`, and along no other.
     """
 
     name: str
@@ -103,6 +107,13 @@ class Layout:
     kind: str = "continuous"
     dimensions: int | None = None
     input_per_state: bool = False
+    halves: bool = False
+    axis_is_fixed: bool = True
+
+    @property
+    def axis(self) -> str:
+        """The axis of the states in words, empty where the code does not fix it."""
+        return ("first" if self.state_axis == 0 else "last") if self.axis_is_fixed else ""
 
 
 _B, _C, _P = (Source(name, pairs=True) for name in ("B", "C", "P"))
@@ -118,6 +129,7 @@ LAYOUTS: tuple[Layout, ...] = (
         B=_B,
         C=_C,
         P=_P,
+        halves=True,
     ),
     Layout(
         "s4-v4-real",
@@ -136,6 +148,7 @@ LAYOUTS: tuple[Layout, ...] = (
         Source("A_imag"),
         step=Source("log_dt", "exp"),
         C=Source("C", pairs=True),
+        halves=True,
     ),
     Layout(
         "s4-v3",
@@ -146,6 +159,7 @@ LAYOUTS: tuple[Layout, ...] = (
         B=_B,
         C=_C,
         P=_P,
+        halves=True,
     ),
     Layout(
         "s4-v3-diagonal",
@@ -155,6 +169,7 @@ LAYOUTS: tuple[Layout, ...] = (
         step=Source("log_dt", "exp"),
         B=_B,
         C=_C,
+        halves=True,
     ),
     Layout(
         "s4-v2.1",
@@ -165,6 +180,7 @@ LAYOUTS: tuple[Layout, ...] = (
         B=_B,
         C=_C,
         P=_P,
+        halves=True,
     ),
     Layout(
         "s4-v2",
@@ -176,6 +192,7 @@ LAYOUTS: tuple[Layout, ...] = (
         B=_B,
         C=_C,
         P=_P,
+        halves=True,
     ),
     Layout(
         "s4-v1",
@@ -185,6 +202,7 @@ LAYOUTS: tuple[Layout, ...] = (
         step=Source("log_dt", "exp"),
         B=_B,
         C=_C,
+        halves=True,
     ),
     Layout(
         "annotated-s4",
@@ -341,5 +359,7 @@ LAYOUTS: tuple[Layout, ...] = (
         Source("Lambda_im"),
         B=Source("B", pairs=True),
         P=Source("P", pairs=True),
+        step=Source("log_step", "exp"),
+        axis_is_fixed=False,
     ),
 )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hippo_theory.validation.causes import Cause
 from hippo_theory.validation.closed_forms import closed_form
-from hippo_theory.validation.eigenvalue_damage import Damaged
+from hippo_theory.validation.damaged import Damaged
 from hippo_theory.validation.references import Reference
 
 __all__ = ["misindexed_causes"]
@@ -25,7 +25,7 @@ def misindexed_causes(damaged: Damaged, reference: Reference) -> Iterator[tuple[
     n, full = reference.stored, reference.N
     if reference.id == "s4d-real":
         for shift in _SHIFTS:
-            if damaged.same(damaged.folded, reference.Lambda - shift):
+            if damaged.evaluates(reference.Lambda - shift):
                 id, text = (
                     ("index", "the index starts") if shift == round(shift) else ("shift", "Lambda = -(n + 1) is off")
                 )
@@ -35,7 +35,7 @@ def misindexed_causes(damaged: Damaged, reference: Reference) -> Iterator[tuple[
         return
     index = np.arange(n)
     for shift in _SHIFTS:
-        if _is(damaged, closed_form(reference.id, index + shift, full)):
+        if _is(damaged, closed_form(reference.id, index + shift, full), _terms(reference.id, full)):
             yield Cause("index", f"the index n of {reference.id} starts at {shift:g} instead of 0"), 0.9
     if reference.id in ("s4d-inv", "s4d-inv2"):
         for size, text in (
@@ -45,22 +45,20 @@ def misindexed_causes(damaged: Damaged, reference: Reference) -> Iterator[tuple[
             (full + 1, f"N = {full + 1} instead of {full}"),
         ):
             for shift in (0, 1):
-                if size > 0 and _is(damaged, closed_form(reference.id, index + shift, size)):
+                if size > 0 and _is(
+                    damaged, closed_form(reference.id, index + shift, size), _terms(reference.id, size)
+                ):
                     yield Cause("index" if shift else "halves", text), 0.9 + 0.1 * shift
 
 
-def _is(damaged: Damaged, imaginary: Array) -> bool:
+def _terms(id: str, N: float) -> float:
+    """What S4D-Inv subtracts at the end."""
+    return N / np.pi if id in ("s4d-inv", "s4d-inv2") else 0.0
+
+
+def _is(damaged: Damaged, imaginary: Array, terms: float) -> bool:
     """Whether the stored imaginary parts are these: all of one sign, or as the formula signs them."""
     if not np.isfinite(imaginary).all():
         return False
-    scale = max(1.0, float(np.abs(imaginary).max() / max(np.abs(damaged.truth).max(), 1e-300)))
-    values, tolerance = damaged.values, 2 * scale * damaged.largest
-    if np.abs(values.real + 0.5).max() > tolerance:
-        return False
-    return any(
-        np.abs(np.sort(stored) - np.sort(expected)).max() <= tolerance
-        for stored, expected in (
-            (values.imag, imaginary),
-            (-values.imag, imaginary),
-        )
-    )
+    expected = -0.5 + 1j * imaginary
+    return any(damaged.evaluates(expected, terms, values) for values in (damaged.values, damaged.values.conj()))

@@ -21,9 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hippo_theory.validation.moves import outlying
 from hippo_theory.validation.references import DenseReference, dense_references
 
-__all__ = ["MovedMatrix", "is_spread", "nearest_matrix"]
+__all__ = ["MovedMatrix", "is_spread", "nearest_matrix", "standing_out"]
 
 Array = NDArray[Any]
 
@@ -53,6 +54,41 @@ def is_spread(moves: Array, wrong: Array) -> bool:
         return True
     usual = float(np.sqrt((others**2).mean()))
     return bool(np.abs(moves[wrong]).min() <= np.sqrt(2 * np.log(len(moves) / _CHANCE)) * usual)
+
+
+def standing_out(stored: Array, truth: Array) -> Array:
+    """Which entries (N, N) are single mistakes in a matrix that has moved as a whole, as a mask.
+
+    What trains moves entries by shares of them or by amounts of one size, so that a mistake is beyond `outlying` in both; and
+    moves with heavy tails reach far without a gap, so that it is also beyond 3 times the largest of the others. At most a
+    tenth are single ones.
+
+    Examples
+    --------
+    >>> import hippo_theory as ht
+    >>> rng = np.random.default_rng(0)
+    >>> A, truth = ht.LegS(16).A * (1 + 0.01 * rng.standard_normal((16, 16))), ht.LegS(16).A
+    >>> A[9, 2] *= -1
+    >>> np.argwhere(standing_out(A, truth))
+    array([[9, 2]])
+    """
+    there = truth != 0
+    amounts = np.abs(stored - truth)
+    with np.errstate(all="ignore"):
+        shares = np.where(there, amounts / np.abs(truth), 0.0)
+    return _beyond(shares, there) & _beyond(amounts, there)
+
+
+def _beyond(moves: Array, there: Array) -> Array:
+    sizes = np.sort(moves[there])
+    m = len(sizes)
+    if m < 2:
+        return np.zeros(moves.shape, dtype=bool)
+    kept = np.arange(max(m - m // 10, 1), m)  # the smallest are the others
+    usual = np.sqrt(np.cumsum(sizes**2)[kept - 1] / kept)
+    single = np.flatnonzero(sizes[kept] > np.maximum(outlying(m) * usual, 3 * sizes[kept - 1]))
+    limit = sizes[kept[single[0]]] if single.size else np.inf
+    return np.asarray(there & (moves >= limit))
 
 
 def _distance(ours: Array, theirs: Array) -> Array:

@@ -24,6 +24,7 @@ __all__ = [
     "nearest_start",
     "outlying",
     "percent",
+    "spacing_near",
 ]
 
 Array = NDArray[Any]
@@ -33,6 +34,7 @@ _DRAWS = 400
 _CHANCE = 1e-4  # with which moves that have nothing in common may be taken for one mistake
 
 
+@lru_cache(maxsize=4096)
 def _moduli(reference: Reference) -> Array:
     """What moves are relative to: the moduli, those near 0 raised."""
     return _raised(reference.Lambda)
@@ -185,8 +187,18 @@ def cut_bound(bound: Array, move: float, stored: Quantity, reference: Reference)
     """Bounds (m,) that do not hide relative moves of that size, and allow what the stored numbers can hold."""
     if not np.isfinite(move):
         return bound
-    held = 4 * stored.roundoff * np.abs(reference.Lambda) + float(np.abs(stored.spacing).min(initial=np.inf))
+    held = 4 * stored.roundoff * np.abs(reference.Lambda) + spacing_near(stored, reference.Lambda)
     return np.asarray(np.minimum(bound, held + move * _moduli(reference)))
+
+
+def spacing_near(stored: Quantity, truth: Array) -> Array:
+    """One unit in the last place of the stored numbers (n,) next in size to each of the truth (m,)."""
+    sizes, spacing = np.abs(stored.values), np.abs(stored.spacing)
+    if len(sizes) == 0:
+        return np.zeros(len(truth))
+    order = np.argsort(sizes)
+    above = np.searchsorted(sizes[order], np.abs(truth)).clip(0, len(sizes) - 1)
+    return np.asarray(np.maximum(spacing[order][above], spacing[order][np.maximum(above - 1, 0)]))
 
 
 def is_decided(bound: Array, move: float, reference: Reference) -> bool:

@@ -183,6 +183,8 @@ def quantity(values: Array, dtype: str, tensors: Sequence[str] = (), transform: 
     with np.errstate(all="ignore"):
         # Evaluating g in the stored precision and in float64 differ by roundings of g itself: one spacing of the value.
         result, spacing = function(wide), slope(wide) * spacings(wide, dtype)
+    # exp(-inf) is 0 exactly, where 0 times the infinite spacing is no number.
+    spacing = np.where(np.isnan(spacing) & np.isfinite(result), 0.0, spacing)
     return Quantity(result, spacing, dtype, tuple(tensors), direct, _narrowest(wide, dtype))
 
 

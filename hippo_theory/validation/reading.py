@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hippo_theory.validation.arrangements import EXCHANGED, Arrangement, arrangements, is_stack, lie_along_columns
 from hippo_theory.validation.layouts import LAYOUTS, Layout, StoredTensor
 from hippo_theory.validation.quantities import Quantity, UnfitTensorError, combined, precision_of, quantity
 
-__all__ = ["Parameters", "layers", "read_layer", "read_layouts"]
+__all__ = ["Parameters", "layers", "read_layer", "read_layouts", "reshaped_words", "vectors_of"]
 
 Array = NDArray[Any]
 
@@ -22,6 +24,7 @@ LARGEST_DENSE = 2048  # states of a dense matrix
 # Names under which functions and exports give the matrices themselves.
 _LAMBDA = ("Lambda", "lambda", "Lambda_bar", "w", "W", "A", "state_matrix", "evals", "eigenvalues", "poles", "Lambdas")
 _EIGENVALUES = ("Lambda", "Lambdas", "Lambda_bar", "evals", "eigenvalues", "poles")  # names of nothing else
+_MULTIPLIERS = ("Abar", "A_bar", "dA", "Ad")  # of discretized diagonal systems, complex
 _DENSE = ("A", "state_matrix", "hippo", "S", "HiPPO", "transition", "A_bar", "Abar", "dA", "Ad")
 _STACKED = ("A_stacked",)
 _INPUT = ("Bc", "B", "input_matrix", "B_bar", "Bbar", "dB", "Bd", "b")
@@ -53,6 +56,12 @@ class Parameters:
         Tensors of the same layer by the last part of their names.
     why : str
         Of ``unread`` ones: what does not fit. Else what was found out about the way in which they are stored.
+    halves : bool
+        Whether the code adds the conjugates itself: it expects one of each pair.
+    otherwise : tuple of Parameters
+        The same tensors read against their layout, in arrangements in which all systems are equal: see `arrangements`.
+    misplaced : str
+        Of those: what is wrong, and what is to be done.
     """
 
     layout: str
@@ -68,6 +77,9 @@ class Parameters:
     input_per_state: bool = False
     others: Mapping[str, StoredTensor] = field(default_factory=dict)
     why: str = ""
+    halves: bool = False
+    otherwise: tuple[Parameters, ...] = ()
+    misplaced: str = ""
 
 
 def read_layouts(tensors: Mapping[str, StoredTensor]) -> Iterator[Parameters]:
@@ -155,57 +167,137 @@ def _read(layout: Layout, prefix: str, group: Mapping[str, StoredTensor]) -> Par
     Lambda = real if imaginary is None else combined(real, imaginary)
     if layout.state_axis == 0 and Lambda.values.ndim > 1:
         Lambda = Lambda.mapped(lambda array: np.moveaxis(array, 0, -1))
-    turned = layout.state_axis == -1 and _is_turned(Lambda.values)
-    if turned:
-        Lambda = Lambda.mapped(np.transpose)
     n = Lambda.values.shape[-1] if Lambda.values.ndim else 1
     Lambda = Lambda.reshaped(-1, n)
     B, P, Q = found.get("B"), found.get("P"), found.get("Q")
     if layout.name == "s4-v1" and B is not None:
-        stacked = B
-        if stacked.values.ndim != 3 or stacked.values.shape[1] != 2:
-            raise UnfitTensorError(f"{B.tensors[0]} of {layout.name} must be (H, 2, n, 2), got {stacked.values.shape}")
-        B = stacked.mapped(lambda array: array[:, 0])
-        P = stacked.mapped(lambda array: array[None, :, 1])
-        heads = len(B.values)
-        if len(Lambda.values) == 1:
-            Lambda = Lambda.mapped(lambda array: np.repeat(array, heads, axis=0))
-    systems = len(Lambda.values)
-    if turned:
-        notes.append(f"{layout.name} has the states along the last axis, here they lie along the first")
-    if B is not None:
-        B = None if layout.input_per_state else _vectors(B, systems, n, layout.state_axis)
-        if B is None and not layout.input_per_state and layout.B is not None:
-            notes.append(_left_out(group[layout.B.tensor], f"{n}"))
-    tensors = tuple(name for part in (Lambda, B, P, Q) if part is not None for name in part.tensors)
-    return Parameters(
+        Lambda, B, P = _apart(layout, Lambda, B)
+    if layout.input_per_state:
+        B = None
+    if layout.state_axis == 0:
+        B, P, Q = (_states_last(part) for part in (B, P, Q))
+    plain = Parameters(
         layout.name,
         prefix,
-        tuple(dict.fromkeys(tensors)) + (found["step"].tensors if "step" in found else ()),
+        (),
         layout.kind,
         Lambda,
-        P=None if P is None else _low_rank(P, systems, n, layout.state_axis, layout.low_rank_first),
-        Q=None if Q is None else _low_rank(Q, systems, n, layout.state_axis, layout.low_rank_first),
-        B=B,
+        P,
+        Q,
+        B,
         C=found.get("C"),
         step=found.get("step"),
         input_per_state=layout.input_per_state,
         others=group,
         why="; ".join(notes),
+        halves=layout.halves,
     )
+    return _arranged(plain, layout.low_rank_first, layout.axis)
 
 
-def _is_turned(values: Array) -> bool:
-    """Whether the states of a matrix lie along its first axis: every row is one number again and again, and rows differ."""
-    if values.ndim != 2 or min(values.shape) < 2:
-        return False
-    return not np.any(values != values[:, :1]) and bool(np.any(values != values[:1]))
+def _apart(layout: Layout, Lambda: Quantity, stacked: Quantity) -> tuple[Quantity, Quantity, Quantity]:
+    """Lambda, B and P of code that stacks P below B."""
+    if stacked.values.ndim != 3 or stacked.values.shape[1] != 2:
+        named, shape = stacked.tensors[0], stacked.values.shape
+        raise UnfitTensorError(f"{named} of {layout.name} must be (H, 2, n, 2), got {shape}")
+    heads = len(stacked.values)
+    if len(Lambda.values) == 1:
+        Lambda = Lambda.mapped(lambda array: np.repeat(array, heads, axis=0))
+    return Lambda, stacked.mapped(lambda array: array[:, 0]), stacked.mapped(lambda array: array[None, :, 1])
 
 
-def _vectors(part: Quantity, systems: int, n: int, axis: int) -> Quantity | None:
+def _states_last(part: Quantity | None) -> Quantity | None:
+    """A part of which the states lie along the first axis."""
+    if part is None or part.values.ndim < 2:
+        return part
+    return part.mapped(lambda array: np.moveaxis(array, 0, -1))
+
+
+def _arranged(stored: Parameters, low_rank_first: bool, axis: str) -> Parameters:
+    """Parameters of which Lambda is (a, b) and P, Q, B are as they are stored, each brought to its shape.
+
+    Where the layout says along which axis the states lie, they are read so, and any other arrangement is a mistake to be
+    found out. Where nobody says so, equal columns are equal systems.
+    """
+    others = arrangements(stored.Lambda.values)
+    by_columns = others[0].exchanged if others else lie_along_columns(stored.Lambda.values)
+    if by_columns and not axis:
+        turned = _shaped(stored, low_rank_first, EXCHANGED)
+        note = "the states lie along the first axis"
+        return replace(turned, why="; ".join(filter(None, [turned.why, note])))
+    otherwise: list[Parameters] = []
+    for other in others:
+        with suppress(UnfitTensorError):
+            otherwise.append(replace(_shaped(stored, low_rank_first, other), misplaced=_misplaced(stored, other, axis)))
+    try:
+        plain = _shaped(stored, low_rank_first, None)
+    except UnfitTensorError:
+        if not otherwise:
+            raise
+        return otherwise[0]
+    return replace(plain, otherwise=tuple(otherwise))
+
+
+def _misplaced(stored: Parameters, arrangement: Arrangement, axis: str) -> str:
+    """What is wrong with an arrangement, and what is to be done."""
+    if not arrangement.exchanged:
+        return reshaped_words(stored.Lambda.tensors, arrangement)
+    if not axis:
+        return ""  # nobody says that they lie along the last one
+    names = _joined_names(stored.Lambda.tensors)
+    return f"{stored.layout} has the states along the {axis} axis, here they lie along the other; transpose {names}"
+
+
+def reshaped_words(tensors: tuple[str, ...], arrangement: Arrangement) -> str:
+    """That tensors were reshaped where their axes had to be exchanged, and what is to be done."""
+    text = "the numbers of equal systems, reshaped where the axes had to be exchanged"
+    return f"{_joined_names(tensors)}: {text}; {arrangement.words}"
+
+
+def _joined_names(tensors: tuple[str, ...]) -> str:
+    return " and ".join(dict.fromkeys(tensors)) or "Lambda"
+
+
+def _shaped(stored: Parameters, low_rank_first: bool, arrangement: Arrangement | None) -> Parameters:
+    """P, Q and B as vectors of the systems that Lambda holds in an arrangement; what does not fit is said."""
+    shape = stored.Lambda.values.shape
+    Lambda = stored.Lambda if arrangement is None else stored.Lambda.mapped(arrangement.rows)
+    systems, n = Lambda.values.shape
+    notes = [stored.why]
+    B = None
+    if stored.B is not None:
+        if arrangement is not None and stored.B.values.size == Lambda.values.size:
+            B = _followed(stored.B.reshaped(*shape), (systems, n), arrangement)
+        else:
+            B = vectors_of(stored.B, systems, n)
+        if B is None:
+            vector = next(tensor for tensor in stored.others.values() if tensor.name in stored.B.tensors)
+            notes.append(_left_out(vector, f"{n}"))
+    P, Q = stored.P, stored.Q
+    if arrangement is not None and arrangement.exchanged:
+        P, Q = (_exchanged(part, shape) for part in (P, Q))
+    P, Q = (None if part is None else _low_rank(part, systems, n, low_rank_first) for part in (P, Q))
+    named = [name for part in (Lambda, B, P, Q, stored.step) if part is not None for name in part.tensors]
+    why = "; ".join(filter(None, notes))
+    return replace(stored, Lambda=Lambda, P=P, Q=Q, B=B, tensors=tuple(dict.fromkeys(named)), why=why)
+
+
+def _followed(part: Quantity, shape: tuple[int, int], arrangement: Arrangement) -> Quantity:
+    """A part of the shape of Lambda in the arrangement of Lambda, unless its rows are equal systems as they are."""
+    if part.values.shape == shape and not np.any(part.values != part.values[:1]):
+        return part
+    return part.mapped(arrangement.rows)
+
+
+def _exchanged(part: Quantity | None, shape: tuple[int, ...]) -> Quantity | None:
+    """P or Q with the last two axes exchanged where they are those of Lambda."""
+    if part is None or part.values.shape[-2:] != shape:
+        return part
+    return part.mapped(lambda array: np.swapaxes(array, -1, -2))
+
+
+def vectors_of(part: Quantity, systems: int, n: int) -> Quantity | None:
     """A vector for each system, (S, n), or None if the shape does not say so."""
-    if axis == 0 and part.values.ndim > 1:
-        part = part.mapped(lambda array: np.moveaxis(array, 0, -1))
     if part.values.ndim == 0 or part.values.shape[-1] != n:
         return None
     part = part.reshaped(-1, n)
@@ -216,12 +308,10 @@ def _vectors(part: Quantity, systems: int, n: int, axis: int) -> Quantity | None
     return None
 
 
-def _low_rank(part: Quantity, systems: int, n: int, axis: int, rank_first: bool) -> Quantity:
+def _low_rank(part: Quantity, systems: int, n: int, rank_first: bool) -> Quantity:
     """P as (S, n, r)."""
     if part.values.size == 0:
         raise UnfitTensorError(f"{', '.join(part.tensors)} is empty, of the shape {part.values.shape}; leave it out")
-    if axis == 0 and part.values.ndim > 1:
-        part = part.mapped(lambda array: np.moveaxis(array, 0, -1))
     shape = part.values.shape
     if shape[-1:] != (n,):
         if len(shape) == 2 and shape[0] == n and systems == 1:  # (n, r)
@@ -251,16 +341,30 @@ def _is_complex(tensor: StoredTensor) -> bool:
     return tensor.dtype.startswith("complex")
 
 
+def _is_dense(tensor: StoredTensor, name: str, low_ranks: list[StoredTensor]) -> bool:
+    """Whether a tensor is a state matrix, by its shape, its name, and what stands in it where a stack has the same one."""
+    shape = tensor.shape
+    if len(shape) != 2 or shape[0] != shape[1] or shape[0] == 0 or any(len(low.shape) == 3 for low in low_ranks):
+        return False
+    if not _is_complex(tensor):
+        return True
+    values = tensor.read()
+    if name in _EIGENVALUES:
+        return not np.any(values[~np.eye(len(values), dtype=bool)])
+    return not is_stack(values)
+
+
 def _read_plain(prefix: str, group: Mapping[str, StoredTensor]) -> Iterator[Parameters]:
     """Systems under the names that functions return: diagonal ones, dense ones, stacks of discrete ones."""
     vectors, low_ranks = _named(group, _INPUT), _named(group, _LOW_RANK)
-    for tensor in _named(group, _LAMBDA):
-        square = len(tensor.shape) == 2 and tensor.shape[0] == tensor.shape[1]
+    for tensor in _named(group, _LAMBDA + _MULTIPLIERS):
         pairs = not _is_complex(tensor) and len(tensor.shape) > 1 and tensor.shape[-1] == 2 and tensor.shape != (2, 2)
         if not (_is_complex(tensor) or pairs or (len(tensor.shape) == 1 and tensor.shape[0] > 0)):
             continue
-        if square and _is_complex(tensor) and not any(len(low.shape) == 3 for low in low_ranks):
-            continue  # a dense complex matrix
+        if tensor.name.removeprefix(prefix) in _MULTIPLIERS and not _is_complex(tensor):
+            continue
+        if _is_dense(tensor, tensor.name.removeprefix(prefix), low_ranks):
+            continue
         if 0 in (*tensor.shape, len(tensor.shape)):
             continue
         if tensor.dtype.startswith(("int", "uint", "bool")):
@@ -273,12 +377,7 @@ def _read_plain(prefix: str, group: Mapping[str, StoredTensor]) -> Iterator[Para
         break
     for tensor in _named(group, _DENSE):
         shape = tensor.shape
-        if (
-            len(shape) == 2
-            and shape[0] == shape[1]
-            and shape[0] > 0
-            and not any(len(low.shape) == 3 for low in low_ranks)
-        ):
+        if _is_dense(tensor, tensor.name.removeprefix(prefix), low_ranks):
             N = shape[0]
             if N > LARGEST_DENSE:
                 yield _unread(
@@ -292,7 +391,12 @@ def _read_plain(prefix: str, group: Mapping[str, StoredTensor]) -> Iterator[Para
             input_vector = B.quantity().reshaped(N) if B is not None else None
             names = (tensor.name, *((B.name,) if B is not None else ()))
             why = _left_out(vectors[0], f"{N}" if _is_complex(tensor) else f"{N} real") if B is None and vectors else ""
-            yield Parameters("dense", prefix, names, "dense", tensor.quantity(), B=input_vector, others=group, why=why)
+            dense = Parameters(
+                "dense", prefix, names, "dense", tensor.quantity(), B=input_vector, others=group, why=why
+            )
+            if _is_complex(tensor):  # or the multipliers of as many systems as each has states
+                dense = replace(dense, otherwise=(_plain_diagonal(prefix, group, tensor, False),))
+            yield dense
     for tensor in _named(group, _STACKED):
         if len(tensor.shape) == 3 and tensor.shape[1] == tensor.shape[2] and 0 not in tensor.shape:
             B = group.get("B_stacked")
@@ -312,7 +416,6 @@ def _plain_diagonal(prefix: str, group: Mapping[str, StoredTensor], tensor: Stor
     Lambda = tensor.quantity(pairs=pairs)
     n = Lambda.values.shape[-1]
     Lambda = Lambda.reshaped(-1, n)
-    systems = len(Lambda.values)
 
     def same_kind(candidates: list[StoredTensor]) -> StoredTensor | None:
         """Prefer complex tensors where Lambda is complex: beside them functions also return the real originals."""
@@ -324,28 +427,13 @@ def _plain_diagonal(prefix: str, group: Mapping[str, StoredTensor], tensor: Stor
 
     low, out = same_kind(not_empty(_LOW_RANK)), same_kind(not_empty(_LOW_RANK_OUT))
     vector, output = same_kind(_named(group, _INPUT)), group.get("C")
-    P = Q = B = None
-    if low is not None:
-        P = _low_rank(low.quantity(pairs=pairs), systems, n, -1, True)
-    if out is not None:
-        Q = _low_rank(out.quantity(pairs=pairs), systems, n, -1, True)
-    if vector is not None:
-        B = _vectors(vector.quantity(pairs=pairs), systems, n, -1)
-    names = [tensor.name]
-    names += [
-        source.name for source, part in ((low, P), (out, Q), (vector, B)) if source is not None and part is not None
-    ]
+    P, Q, B = (None if part is None else part.quantity(pairs=pairs) for part in (low, out, vector))
+    C, why = None, ""
+    if output is not None:
+        try:
+            C = output.quantity(pairs=pairs)
+        except UnfitTensorError as error:
+            why = f"{output.name.removeprefix(prefix)} is not read: {error}"  # nothing else depends on it
     layout = "hippox" if tensor.name.endswith("state_matrix") else "diagonal"
-    return Parameters(
-        layout,
-        prefix,
-        tuple(names),
-        "continuous",
-        Lambda,
-        P=P,
-        Q=Q,
-        B=B,
-        C=output.quantity(pairs=pairs) if output is not None else None,
-        others=group,
-        why=_left_out(vector, f"{n}") if vector is not None and B is None else "",
-    )
+    stored = Parameters(layout, prefix, (), "continuous", Lambda, P=P, Q=Q, B=B, C=C, others=group, why=why)
+    return _arranged(stored, True, "")

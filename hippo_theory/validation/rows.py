@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hippo_theory.validation.eigenvalues import undamaged_candidates
 from hippo_theory.validation.quantities import Quantity
 from hippo_theory.validation.reading import Parameters
 
@@ -95,12 +96,22 @@ def distinct_rows(parameters: Parameters) -> tuple[Array, Array]:
 
 
 def one_block(row: Row) -> tuple[Row, int]:
-    """One block of a row that repeats itself, as S5 tiles them, and their number."""
+    """One block of a row that repeats itself, as S5 tiles them, and their number.
+
+    One number again and again is a row of blocks only if that number is a start, the complex eigenvalue of one with N = 2:
+    any other constant fits all starts of a single eigenvalue after one factor.
+    """
     values = row.Lambda.values
     if row.B is not None or row.P is not None:
         return row, 1
-    # Blocks of one eigenvalue are those of N = 2, never a real number that is the same for all.
-    smallest = 1 if (values.imag != 0).all() else 2
-    sizes = (size for size in range(smallest, len(values) // 2 + 1) if len(values) % size == 0)
+
+    def block(size: int) -> Row:
+        return replace(row, Lambda=row.Lambda.mapped(lambda array: array[:size]))
+
+    if not np.any(values != values[:1]):
+        one = block(1)
+        is_start = len(values) > 1 and values[0].imag != 0 and bool(undamaged_candidates(one.Lambda))
+        return (one, len(values)) if is_start else (row, 1)
+    sizes = (size for size in range(2, len(values) // 2 + 1) if len(values) % size == 0)
     size = next((size for size in sizes if (values.reshape(-1, size) == values[:size]).all()), len(values))
-    return replace(row, Lambda=row.Lambda.mapped(lambda array: array[:size])), len(values) // size
+    return block(size), len(values) // size

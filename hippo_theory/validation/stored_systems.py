@@ -78,7 +78,15 @@ def parameters_of(finding: Finding, tensors: Tensors) -> Parameters | None:
     (1, 2)
     """
     layer = {name: tensor for name, tensor in tensors.items() if name.startswith(finding.layer)}
-    return next((found for found in read_layouts(layer) if found.tensors == finding.tensors), None)
+    readings = [reading for found in read_layouts(layer) for reading in (*found.otherwise, found)]
+    fitting = [reading for reading in readings if reading.tensors == finding.tensors and _is_as_found(reading, finding)]
+    return fitting[0] if fitting else None
+
+
+def _is_as_found(reading: Parameters, finding: Finding) -> bool:
+    """Whether the arrangement of a reading is the one that the finding speaks of."""
+    Lambda = finding.parts.get("Lambda")
+    return reading.misplaced == (Lambda.why if Lambda is not None and Lambda.cause == "transposed" else "")
 
 
 def reference_of(finding: Finding) -> tuple[Reference, int] | None:

@@ -8,6 +8,7 @@ the numbers decide it: all, or all but a few, of at least six of them agree with
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -16,13 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hippo_theory.validation.discrete_matrices import may_be_discretized
+from hippo_theory.validation.arrangements import arrangements
+from hippo_theory.validation.discrete_candidates import may_be_discretized
 from hippo_theory.validation.eigenvalue_damage import common_ratio
-from hippo_theory.validation.findings import VERDICTS, Finding
+from hippo_theory.validation.findings import VERDICTS, Finding, Part
 from hippo_theory.validation.judgement import judge
 from hippo_theory.validation.layouts import StoredTensor
 from hippo_theory.validation.quantities import Quantity, combined
-from hippo_theory.validation.reading import Parameters
+from hippo_theory.validation.reading import Parameters, reshaped_words, vectors_of
 from hippo_theory.validation.references import dense_references, references
 
 __all__ = ["unnamed_findings"]
@@ -38,7 +40,7 @@ _FLOATS = ("float64", "float32", "float16", "bfloat16")
 _COMPLEX = ("complex128", "complex64")
 _WEIGHTS = ("weight", "kernel", "bias")  # of linear layers, convolutions and norms
 # One factor, one sign, a few numbers: what remains agrees.
-_DECIDED = ("factor", "sign", "index", "halves", "entry", "lost", "doubled", "transposed")
+_DECIDED = ("factor", "sign", "index", "halves", "entry", "lost", "doubled", "transposed", "clipped")
 # Real and imaginary parts with a constant each fit any evenly spaced numbers, but hardly ever other frequencies.
 _APART, _EVEN = ("real", "logarithm"), ("s4d-lin", "fourier-diagonal")
 _FEW = (
@@ -47,6 +49,9 @@ _FEW = (
     "doubled",
 )  # all that is decided of -1, -2, ... and of multiples of i: positions are such numbers
 _FINE = ("exact", "rounding")
+_SIMPLE = ("1/2", "2", "sqrt(2)", "1/sqrt(2)", "1/4", "4")  # of multiples of i pi; others of i are positions
+_INPUT_DAMAGE = ("factor", "squared", "clipped")
+_TURNED = "states along the last axis but one"
 
 # Ways to read a real tensor as a real part, an imaginary part, and negative real eigenvalues.
 _REAL = {"identity": "{}", "negative": "-{}", "negative exp": "-exp({})", "negative softplus": "-softplus({})"}
@@ -69,14 +74,52 @@ def unnamed_findings(groups: Iterable[tuple[str, Mapping[str, StoredTensor]]]) -
             continue
         best: list[Finding] = []
         for parameters, words in reading.options:
-            found = [replace(f, why=_joined(words, f.why)) for f in judge(parameters) if _is_decided(f)]
+            found = [replace(finding, why=_joined(words, finding.why)) for finding in _decided(judge(parameters))]
             if found and (not best or _rank(found) < _rank(best)):
-                best = found
+                best, chosen = found, (parameters, words)
             if best and _rank(best)[0] <= VERDICTS.index("rounding"):
                 break
         if best:
+            best = _with_input(*chosen, best)
             taken |= set(best[0].tensors)
             yield from best
+
+
+def _with_input(parameters: Parameters, words: str, found: list[Finding]) -> list[Finding]:
+    """The findings with the tensor of the same layer that is their B, if one is; and what was not compared is said.
+
+    C has the same shape, and is random: B is what is the input of the start, as it is or after a mistake with a name.
+    """
+    if parameters.kind != "continuous" or len(found) > 1:
+        return found
+    systems, n = parameters.Lambda.values.shape
+    left = []
+    for tensor in parameters.others.values():
+        pairs = tensor.dtype in _FLOATS and tensor.shape[-1:] == (2,)
+        shape = tensor.shape[:-1] if pairs else tensor.shape
+        if tensor.name in parameters.tensors or shape[-1:] != (n,) or not (pairs or tensor.dtype in _COMPLEX):
+            continue
+        if int(np.prod(shape, dtype=np.int64)) not in (n, systems * n):
+            continue
+        B = vectors_of(tensor.quantity(pairs=pairs), systems, n)
+        if B is None:
+            continue
+        judged = list(judge(replace(parameters, B=B, tensors=(*parameters.tensors, tensor.name))))
+        last = tensor.name.removeprefix(parameters.prefix)
+        if len(judged) == 1 and judged[0].identified == found[0].identified and _is_input(judged[0].parts.get("B")):
+            return [replace(judged[0], why=_joined(words, f"{last} read as B", judged[0].why))]
+        left.append(last)
+    if not left:
+        return found
+    note = f"{', '.join(left)}: the shape of B, but not its numbers; not compared, for it may be C"
+    return [replace(finding, why=_joined(finding.why, note)) for finding in found]
+
+
+def _is_input(part: Part | None) -> bool:
+    """Whether a vector is the input of the start, or what a mistake with a name made of it."""
+    if part is None:
+        return False
+    return part.verdict in ("exact", "rounding", "known-deviation") or part.cause in _INPUT_DAMAGE
 
 
 def _joined(*reasons: str) -> str:
@@ -86,7 +129,15 @@ def _joined(*reasons: str) -> str:
 def _rank(findings: list[Finding]) -> tuple[int, bool]:
     """The worst verdict, and whether two constants are off instead of one."""
     worst = max(VERDICTS.index(finding.verdict) for finding in findings)
-    return worst, any("real parts are off" in finding.reason for finding in findings)
+    apart = ("real parts are off" in f.reason or f.cause in _APART for f in findings)
+    return worst, any(apart)
+
+
+def _decided(findings: Iterator[Finding]) -> list[Finding]:
+    """What the numbers decide; beside a system that is a start as it is, all the others of the same tensors too."""
+    found = list(findings)
+    decided = [finding for finding in found if _is_decided(finding)]
+    return found if any(finding.verdict in _FINE for finding in decided) else decided
 
 
 def _is_decided(finding: Finding) -> bool:
@@ -102,7 +153,8 @@ def _is_decided(finding: Finding) -> bool:
     if finding.verdict == "known-deviation":
         return True
     if finding.identified in _EVEN and part.why.startswith("imaginary parts are"):
-        return False
+        scaled = re.match(r"imaginary parts are (\S+) times the expected, real parts are right", part.why)
+        return scaled is not None and scaled[1] in _SIMPLE
     decided = _DECIDED if finding.identified in _EVEN else _DECIDED + _APART
     if finding.identified in ("s4d-real", "fout", "fourier-decay") and "Lambda" in finding.parts:
         return finding.verdict == "deviates" and part.cause in _FEW
@@ -159,7 +211,10 @@ def _of_one(prefix: str, tensor: StoredTensor, group: Mapping[str, StoredTensor]
 
 
 def _is_constant(values: Array) -> bool:
-    return bool(np.isfinite(values).all() and np.ptp(values) <= 1e-3)
+    """Whether each row, or each column, is one number, to what a few roundings change."""
+    if not np.isfinite(values).all():
+        return False
+    return any(bool((np.ptp(values, axis=axis) <= 1e-3).all()) for axis in {values.ndim - 1, 0})
 
 
 def _real_spectra(
@@ -171,7 +226,7 @@ def _real_spectra(
     last = tensor.name.removeprefix(prefix)
     for transform, form in _ONLY_REAL.items():
         stored = tensor.quantity(transform)
-        for turned, words in _orientations(stored):
+        for turned, words, wrong in _orientations(stored):
             first = turned.values[0]
             n = len(first)
             if n < _DECISIVE or not np.isfinite(first).all():
@@ -180,25 +235,41 @@ def _real_spectra(
             if (np.abs(first + np.arange(1, n + 1)) <= 1e-2 * np.arange(1, n + 1)).mean() > 0.5:
                 read = f"read as Lambda = {form.format(last)}" if transform != "identity" else ""
                 Lambda = replace(turned, values=turned.values + 0j)
-                kind = Parameters("unnamed", prefix, stored.tensors, "continuous", Lambda, others=group)
+                names = (prefix, stored.tensors, "continuous")
+                kind = Parameters("unnamed", *names, Lambda, others=group, misplaced=wrong)
                 yield kind, _joined(read, words)
 
 
-def _orientations(stored: Quantity) -> Iterator[tuple[Quantity, str]]:
-    """The states along the last axis; if each row is one number again and again, along the one before."""
+def _orientations(stored: Quantity) -> Iterator[tuple[Quantity, str, str]]:
+    """Equal systems along the rows, with words for where the states lie, and for what is wrong with that.
+
+    The rows as they are, unless another arrangement makes all of them equal: see `arrangements`.
+    """
     n = stored.values.shape[-1]
-    if stored.values.ndim > 1 and n > 1 and not np.any(stored.values != stored.values[..., :1]):
+    if stored.values.ndim > 2 and n > 1 and not np.any(stored.values != stored.values[..., :1]):
         turned = stored.mapped(lambda array: np.swapaxes(array, -1, -2))
-        yield turned.reshaped(-1, stored.values.shape[-2]), "states along the last axis but one"
+        yield turned.reshaped(-1, stored.values.shape[-2]), _TURNED, ""
         return
-    yield stored.reshaped(-1, n), ""
+    rows = stored.reshaped(-1, n)
+    found = arrangements(rows.values)
+    for other in found:
+        if other.exchanged:
+            yield rows.mapped(other.rows), _TURNED, ""
+        else:
+            yield rows.mapped(other.rows), "", reshaped_words(stored.tensors, other)
+    if not found:
+        yield rows, "", ""
 
 
 def _spectra(
     prefix: str, Lambda: Quantity, group: Mapping[str, StoredTensor], words: str
 ) -> Iterator[tuple[Parameters, str]]:
-    """Complex numbers that may be eigenvalues: real parts all the same, imaginary parts all different."""
-    for turned, axis in _orientations(Lambda):
+    """Complex numbers that may be eigenvalues: real parts all the same, imaginary parts all different.
+
+    The real part -1/2 is that of most starts: with it, any imaginary parts are worth a look. Where a unit in the last place
+    is worth more than a sixteenth of the number, as in exponentials of large ones, the numbers say nothing.
+    """
+    for turned, axis, wrong in _orientations(Lambda):
         n = turned.values.shape[-1]
         if not _STATES[0] + (turned.dtype in ("float16", "bfloat16")) <= n <= _STATES[1]:
             continue
@@ -206,13 +277,14 @@ def _spectra(
         scale = float(np.abs(first).max(initial=0.0))
         if not (np.isfinite(first).all() and 0 < scale < np.inf):
             continue
+        if (np.abs(turned.spacing[0].imag) > np.abs(first.imag) / 16)[first.imag != 0].any():
+            continue
         # A few real parts may be damaged, and the sign of all.
         alike = np.abs(first.real - np.median(first.real)) <= 1e-3 * scale
-        if alike.mean() > 0.7 and np.unique(first.imag).size > n // 2 and _resembles(first.imag):
-            yield (
-                Parameters("unnamed", prefix, Lambda.tensors, "continuous", turned, others=group),
-                _joined(words, axis),
-            )
+        half = (np.abs(first.real + 0.5) <= 4 * np.abs(turned.spacing[0].real)).all()
+        if alike.mean() > 0.7 and np.unique(first.imag).size > n // 2 and (half or _resembles(first.imag)):
+            names = (prefix, Lambda.tensors, "continuous")
+            yield Parameters("unnamed", *names, turned, others=group, misplaced=wrong), _joined(words, axis)
 
 
 def _resembles(imaginary: Array) -> bool:

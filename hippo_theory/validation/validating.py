@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from hippo_theory.validation.judgement import judge
 from hippo_theory.validation.layouts import StoredTensor
 from hippo_theory.validation.reading import layers, read_layer
 from hippo_theory.validation.unnamed import unnamed_findings
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 __all__ = ["judge_tensors", "stored_arrays", "stored_file", "validate"]
 
@@ -95,9 +99,20 @@ def _validated(found: Any, progress: Progress | None) -> FileResult:
 
 
 def _judged(tensors: Mapping[str, StoredTensor], progress: Progress | None) -> tuple[Finding, ...]:
-    """All findings; what overflows on the way is judged as what it becomes, and nobody needs a warning of it."""
-    with np.errstate(all="ignore"):
+    """All findings; what overflows on the way is judged as what it becomes, and nobody needs a warning of it.
+
+    With one thread of BLAS: matrices are small and many, and threads that wait for each other cost more than they bring.
+    """
+    with np.errstate(all="ignore"), _linear_algebra().limit(limits=1, user_api="blas"):
         return tuple(judge_tensors(tensors, progress))
+
+
+@lru_cache(maxsize=1)
+def _linear_algebra() -> ThreadpoolController:
+    """The BLAS libraries that are loaded; finding them takes milliseconds, so once."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def judge_tensors(tensors: Mapping[str, StoredTensor], progress: Progress | None = None) -> Iterator[Finding]:

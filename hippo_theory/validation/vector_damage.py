@@ -23,8 +23,8 @@ def vector_cause(stored: Array, truth: Array, bound: Array, raw: Array, name: st
     ----------
     stored, truth, bound : (n,) ndarray
         In the order of the reference's eigenvalues.
-    raw : (n,) ndarray
-        The stored numbers themselves.
+    raw : (n,) or (n, r) ndarray
+        The stored numbers themselves, of a vector or of a low-rank term.
     name : str
         ``B`` or ``P``, for the text.
     order : (n,) ndarray of int
@@ -62,7 +62,7 @@ def _hypotheses(stored: Array, truth: Array, bound: Array, raw: Array, name: str
         for shift in (1, -1):
             rolled, inner = np.roll(theirs, shift), slice(1, -1)
             if (np.abs(ours - rolled)[inner] <= widest).all() and (np.abs(ours - theirs)[inner] > widest).any():
-                yield Cause("index", f"the index of {name} is shifted by one against Lambda")
+                yield Cause("index", f"{name} is in another order than Lambda: its index is shifted by one")
     if _within(np.sort(stored), np.sort(truth), np.full(n, bound.max())):
         places = np.sort(order[outside])
         if count == 2 and places[1] - places[0] == 1:
@@ -82,14 +82,15 @@ def _hypotheses(stored: Array, truth: Array, bound: Array, raw: Array, name: str
 
 
 def _clipped(stored: Array, truth: Array, bound: Array, raw: Array, name: str) -> Iterator[Cause]:
-    """Moduli, real or imaginary parts at one limit where the truth is larger."""
+    """Moduli, real or imaginary parts at one limit where the truth is larger; of r columns in one at least."""
     outside = np.abs(stored - truth) > bound
     count = int(outside.sum())
     if not (count and (truth[outside] > stored[outside]).all()):
         return
     for part in (np.imag(raw), np.real(raw), stored):
+        part = part.reshape(len(stored), -1)
         limit = float(np.abs(part[outside]).max(initial=0.0))
-        at_limit = np.abs(np.abs(part[outside]) - limit) <= 1e-6 * limit
+        at_limit = (np.abs(np.abs(part[outside]) - limit) <= 1e-6 * limit).any(axis=1)
         largest = np.abs(part).max() <= limit * (1 + 1e-6)
         if limit > 0 and at_limit.all() and largest and (count > 1 or _is_written(limit)):
             yield Cause("clipped", f"{name} is clipped at {limit:.6g} in {count} of {len(stored)} entries")

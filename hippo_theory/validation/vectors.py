@@ -42,11 +42,20 @@ def judge_vectors(row: Row, candidate: Candidate, layout: str) -> dict[str, Part
         parts["P"] = _as_held(row.P, lambda P: _judge_low_rank(P, row.Q, fit, roundoff))
     if row.B is not None:
         parts["B"] = _as_held(row.B, lambda B: _judge_input(row, B, fit, roundoff, layout))
-    fits = all(name in parts and parts[name].verdict in ("exact", "rounding") for name in ("P", "B"))
+    if row.P is not None and parts["P"].verdict == "deviates" and _zero_pair_is_left(parts, row, fit, roundoff):
+        why = "the pair of zeros is not handled"
+        parts["P"] = replace(parts["P"], verdict="known-deviation", deviation="D10", why=why, cause="zero")
+    fits = all(
+        name in parts and (parts[name].verdict in ("exact", "rounding") or parts[name].deviation == "D10")
+        for name in ("P", "B")
+    )
     if fits and row.P is not None and row.B is not None:
         P, B = (part.as_held() or part for part in (row.P, row.B))
         Q = P.values if row.Q is None else _partner(P, row.Q, fit)
-        parts["P"] = _judge_phases(P, Q, B, fit, roundoff, parts["P"])
+        # What is left of a pair of zeros has a phase that nothing fixes.
+        left = any(parts[name].deviation == "D10" for name in ("P", "B"))
+        judged = (fit.reference.Lambda.imag != 0) | (not left)
+        parts["P"] = _judge_phases(P, Q, B, fit, roundoff, parts["P"], judged)
     elif row.P is not None and row.P.values.shape[-1] > 1 and parts["P"].verdict in ("exact", "rounding"):
         P = row.P.as_held() or row.P
         Q = P.values if row.Q is None else _partner(P, row.Q, fit)
@@ -55,9 +64,6 @@ def judge_vectors(row: Row, candidate: Candidate, layout: str) -> dict[str, Part
         # The errors are told against LegS itself, as those of Lambda are.
         plain = judge_vectors(row, replace(candidate, Lambda=replace(candidate.Lambda, deviation=None)), layout)
         return {name: _one_indexed(name, part, row, fit, plain[name]) for name, part in parts.items()}
-    if row.P is not None and parts["P"].verdict == "deviates" and _zero_pair_is_left(parts, row, fit, roundoff):
-        why = "the pair of zeros is not handled"
-        parts["P"] = replace(parts["P"], verdict="known-deviation", deviation="D10", why=why, cause="zero")
     return parts
 
 
@@ -170,7 +176,7 @@ def _judge_low_rank(P: Quantity, Q: Quantity | None, fit: Fit, roundoff: float) 
                 return replace(part, why="P is transposed", cause="transposed")
     norms = np.sqrt((np.abs(P.values) ** 2).sum(axis=-1))[fit.order]
     bound = _for_each(comparison.bound, len(sizes))
-    cause = vector_cause(norms, sizes, bound, P.values[fit.order][:, 0], "P", fit.order)
+    cause = vector_cause(norms, sizes, bound, P.values[fit.order], "P", fit.order)
     return part if cause is None else replace(part, why=cause.text, cause=cause.id)
 
 
@@ -324,17 +330,34 @@ def _judge_cycles(P: Quantity, Q: Array, fit: Fit, roundoff: float, part: Part) 
     return replace(part, verdict="deviates", why=why, cause="other")
 
 
-def _judge_phases(P: Quantity, Q: Array, B: Quantity, fit: Fit, roundoff: float, part: Part) -> Part:
-    """P and Q (n, r), which is P where only that is stored, with the phases that make B positive: P Q* against the truth."""
-    truth, inputs = fit.reference.low_rank, B.values[fit.order]
+def _is_squared(left: Array, right: Array, phases: Array, conjugated: Array, expected: Array, allowed: Array) -> bool:
+    """Whether P Q* of P = `left`, Q = `right` (n, r) fits the square roots of the phases of B (n,), squared on both sides."""
+    rows, partners, turns = (
+        np.where(conjugated.reshape(-1, *[1] * (part.ndim - 1)), part.conj(), part) for part in (left, right, phases)
+    )
+    found = (rows @ partners.conj().T) ** 2 * np.outer(turns.conj(), turns)
+    return bool((np.abs(found - expected**2) <= 2 * np.abs(expected) * allowed + allowed**2).all())
+
+
+def _judge_phases(P: Quantity, Q: Array, B: Quantity, fit: Fit, roundoff: float, part: Part, judged: Array) -> Part:
+    """P and Q (n, r), which is P where only that is stored, with the phases that make B positive: P Q* against the truth.
+
+    `judged` (n,) says for which eigenvalues, in the order of the reference.
+    """
+    truth, order, inputs = fit.reference.low_rank, fit.order[judged], B.values[fit.order][judged]
     assert truth is not None
     moduli = np.abs(inputs)
-    bound = compare_low_rank(P, fit, truth, roundoff).bound
-    if len(bound) != len(inputs) or not (moduli > 0).all():
+    bound, weights = (
+        compare_low_rank(P, fit, truth, roundoff).bound,
+        compare_weights(B, fit, fit.reference.weight, roundoff).bound,
+    )
+    if len(bound) != len(judged) or not (moduli > 0).all():
         return part  # phases of equal eigenvalues are free
+    truth, bound, weights, turned_over = truth[judged], bound[judged], weights[judged], fit.conjugated[judged]
+    upper = fit.reference.Lambda.imag[judged] > 0
     sizes = np.sqrt((np.abs(truth) ** 2).sum(axis=1))
     # The phase of B is off by its own relative error.
-    relative = 4 * compare_weights(B, fit, fit.reference.weight, roundoff).bound / moduli
+    relative = 4 * weights / moduli
     allowed = 4 * (np.outer(bound, sizes) + np.outer(sizes, bound) + np.outer(bound, bound))
     allowed = allowed + np.outer(sizes, sizes) * (relative[:, None] + relative[None, :])
     expected = truth @ truth.conj().T
@@ -344,10 +367,10 @@ def _judge_phases(P: Quantity, Q: Array, B: Quantity, fit: Fit, roundoff: float,
         phases = np.where(conjugated, inputs.conj(), inputs) / moduli
         return np.asarray(np.where(conjugated[:, None], values.conj(), values) * phases.conj()[:, None])
 
-    def multiplied(left: Array, right: Array, conjugated: Array = fit.conjugated) -> Array:
+    def multiplied(left: Array, right: Array, conjugated: Array = turned_over) -> Array:
         return np.asarray(turned(left, conjugated) @ turned(right, conjugated).conj().T)
 
-    stored, partner = P.values[fit.order], Q[fit.order]
+    stored, partner = P.values[order], Q[order]
     found = multiplied(stored, partner)
     if (np.abs(found - expected) <= allowed).all():
         return part
@@ -355,12 +378,14 @@ def _judge_phases(P: Quantity, Q: Array, B: Quantity, fit: Fit, roundoff: float,
         return replace(
             part, verdict="deviates", why="P is conjugated (transposed) against B and Lambda", cause="conjugated"
         )
-    lower = fit.conjugated & (fit.reference.Lambda.imag > 0)
+    if _is_squared(stored, partner, inputs / moduli, turned_over, expected, allowed):
+        why = "B is squared: where its moduli are 1 only its phases show it, against P"
+        return replace(part, verdict="deviates", why=why, cause="squared")
+    lower = turned_over & upper
     for conjugated in (np.zeros_like(lower), np.ones_like(lower)) if lower.any() else ():
         if (np.abs(multiplied(stored, partner, conjugated) - expected) <= allowed).all():
-            pairs = fit.reference.Lambda.imag > 0
-            few = int((pairs & (fit.conjugated != conjugated)).sum())
-            text = f"the sign of {few} of {int(pairs.sum())} imaginary parts: P and B are not conjugated with them"
+            few = int((upper & (turned_over != conjugated)).sum())
+            text = f"the sign of {few} of {int(upper.sum())} imaginary parts: P and B are not conjugated with them"
             return replace(part, verdict="deviates", why=text, cause="sign")
     anchor = int(np.argmax(np.abs(expected).min(axis=1)))
     with np.errstate(all="ignore"):
