@@ -582,3 +582,12 @@ def test_control_characters_in_names_reach_json_escaped_and_people_visibly(tmp_p
     assert main(["validate", str(folder)]) == 0
     out = capsys.readouterr().out
     assert not {"\x1b", "\x07", "\x00", "\u202e"} & set(out) and "ctl\\x07\\nfolder" in out
+
+
+@pytest.mark.parametrize("N", [4, 8])
+def test_the_convention_of_the_input_is_found_beside_a_dropped_zero_frequency(N):
+    """fourier-diagonal of N = 4 has two moduli, of which one code drops one: V* B is meant all the same, not V* B / 2."""
+    start = ht.initialization("fourier-diagonal", N - 1, form="dplr")
+    B = np.where(start.Lambda.imag == 0, 0, start.B)
+    found = one({"Lambda": start.Lambda, "B": B})
+    assert found.kernel_error.inputs.endswith("exact B: V* B")

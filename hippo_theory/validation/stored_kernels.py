@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hippo_theory.validation.kernel_errors import LENGTH, KernelError, SystemArrays, kernel_error
 from hippo_theory.validation.matching import Fit
@@ -13,6 +15,8 @@ from hippo_theory.validation.rows import Row
 from hippo_theory.validation.vectors import input_vectors
 
 __all__ = ["stored_kernel_error"]
+
+Array = NDArray[Any]
 
 
 def stored_kernel_error(parameters: Parameters, row: Row, fit: Fit) -> KernelError | None:
@@ -36,7 +40,7 @@ def stored_kernel_error(parameters: Parameters, row: Row, fit: Fit) -> KernelErr
     weight, exact_B = np.ones(n), "1 (the file has none)"
     if row.B is not None:
         options = [(name, moduli) for name, moduli, deviation in input_vectors(reference) if deviation is None]
-        exact_B, weight = min(options, key=lambda option: float(np.median(np.abs(size - option[1]))))
+        exact_B, weight = min(options, key=lambda option: _lower_median_distance(size, option[1]))
         exact_B = "1" if exact_B == "B" else exact_B
     C, output = phase.conj(), "phases of B, equal weights" if row.B is not None else "1"
     if parameters.C is not None and parameters.C.values.shape[-1:] == (n,) and parameters.C.values.size:
@@ -60,3 +64,9 @@ def stored_kernel_error(parameters: Parameters, row: Row, fit: Fit) -> KernelErr
     stored = SystemArrays(Lambda, B, C, P, counts)
     found = kernel_error(stored, SystemArrays(truth, weight * phase, C, exact_P, counts), steps)
     return None if found is None else replace(found, inputs=f"C: {output}; exact B: {exact_B}")
+
+
+def _lower_median_distance(stored: Array, truth: Array) -> float:
+    """How far apart half of the moduli are, in order of size: among equal eigenvalues they have no order of their own."""
+    distances = np.sort(np.abs(np.sort(stored) - np.sort(truth)))
+    return float(distances[(len(distances) - 1) // 2])
