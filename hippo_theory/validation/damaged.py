@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,28 +41,32 @@ class Damaged:
     spacing: Array
     roundoff: float = DOUBLE
 
-    @property
+    @cached_property
     def folded(self) -> Array:
         """The stored values, those of a half with imaginary parts that are not negative."""
         return np.where(self.values.imag < 0, self.values.conj(), self.values) if self.half else self.values
 
-    @property
+    @cached_property
     def largest(self) -> float:
         """The largest bound."""
         return float(self.bound.max(initial=0.0))
 
-    @property
+    @cached_property
     def is_real(self) -> bool:
         """Whether the truth has no imaginary parts that tell its eigenvalues apart."""
         return bool(np.ptp(self.truth.imag) == 0)
 
     def paired(self, values: Array, truth: Array | None = None) -> tuple[Array, Array]:
         """Indices of values and of truth, sorted by what tells the truth apart: largest imaginary, or real, part first."""
-        truth = self.truth if truth is None else truth
-        key = np.real if np.ptp(truth.imag) == 0 else np.imag
-        return np.argsort(-key(values), kind="stable"), np.argsort(-key(truth), kind="stable")
+        real = self.is_real if truth is None else np.ptp(truth.imag) == 0
+        theirs = self._order if truth is None else _sorted(truth, bool(real))
+        return _sorted(values, bool(real)), theirs
 
-    @property
+    @cached_property
+    def _order(self) -> Array:
+        return _sorted(self.truth, self.is_real)
+
+    @cached_property
     def real_bound(self) -> Array:
         """What rounding explains of the real parts, (n,), in the order of the stored values.
 
@@ -75,10 +80,10 @@ class Damaged:
 
     def same(self, values: Array, truth: Array | None = None, wider: float = 1.0) -> bool:
         """Whether two sets agree within the bounds, times `wider`."""
-        truth = self.truth if truth is None else truth
-        if len(values) != len(truth) or not np.isfinite(values).all():
+        if len(values) != len(self.truth if truth is None else truth) or not np.isfinite(values).all():
             return False
         ours, theirs = self.paired(values, truth)
+        truth = self.truth if truth is None else truth
         return bool((np.abs(values[ours] - truth[theirs]) <= wider * self.bound[theirs]).all())
 
     def evaluates(self, expected: Array, terms: float | Array = 0.0, values: Array | None = None) -> bool:
@@ -95,3 +100,7 @@ class Damaged:
             self.spacing[ours]
         )
         return bool((np.abs(values[ours] - expected[theirs]) <= allowed).all())
+
+
+def _sorted(values: Array, real: bool) -> Array:
+    return np.argsort(-(values.real if real else values.imag), kind="stable")

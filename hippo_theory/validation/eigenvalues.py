@@ -227,7 +227,10 @@ def _subsets(stored: Quantity, move: float) -> Iterator[_Explained]:
     if not 2 <= n <= _LARGEST_SUBSET:
         return
     clamped = may_be_clamped(stored.values)
-    middle = complex(stored.values[np.argsort(np.abs(stored.values))[n // 2]])
+    middle, spacing = (
+        complex(stored.values[np.argsort(np.abs(stored.values))[n // 2]]),
+        float(np.abs(stored.spacing).max()),
+    )
     # A few are lost, or the numbers up to a power of two, or half of them, or three quarters.
     power = 2 ** (n - 1).bit_length()
     counts = {n + 2, n + 3, n + 4, power, 2 * n - 1, 2 * n, 2 * n + 1, *((4 * n,) if 4 * n <= _LARGEST_SUBSET else ())}
@@ -236,10 +239,10 @@ def _subsets(stored: Quantity, move: float) -> Iterator[_Explained]:
             if reference.form == "half, real state lost":
                 continue
             one = middle.conjugate() if reference.form != "all" and middle.imag < 0 else middle
-            bound = _bound(stored, reference)
-            if float(np.abs(reference.Lambda - one).min()) > bound.max():  # cheap: most are not even near one of them
+            allowed = float(eigenvalue_bound(reference, stored.roundoff).max()) + spacing
+            if float(np.abs(reference.Lambda - one).min()) > allowed:  # cheap: most are not even near one of them
                 continue
-            bound = cut_bound(bound, move, stored, reference)
+            bound = cut_bound(_bound(stored, reference), move, stored, reference)
             damaged = _damaged(stored, reference, bound)
             for cause, cost in subset_causes(damaged):
                 yield cost + prior(reference) + 0.01 * bool(note), reference, cause, note

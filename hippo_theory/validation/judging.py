@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hippo_theory.validation.discrete_spectra import continuous_spectra
 from hippo_theory.validation.eigenvalues import Candidate, damaged_candidates, prior, undamaged_candidates
 from hippo_theory.validation.findings import Finding, Part
-from hippo_theory.validation.moves import moves_from, percent
+from hippo_theory.validation.moves import is_near, likeliest_start, moves_from, percent
 from hippo_theory.validation.reading import Parameters
 from hippo_theory.validation.references import Reference
 from hippo_theory.validation.rows import (
@@ -71,8 +71,12 @@ def _judged_as_stored(parameters: Parameters) -> Iterator[Finding]:
         return
     first, inverse = distinct_rows(parameters)
     heads = np.bincount(inverse)
-    judged = range(len(first)) if len(first) <= _ROWS else np.linspace(0, len(first) - 1, _ROWS).astype(int)
-    found = [_judge_row(parameters, row_of(parameters, int(first[index]))) for index in judged]
+    judged = np.unique(np.linspace(0, len(first) - 1, min(len(first), _ROWS)).astype(int))
+    found = [_judge_row(parameters, row_of(parameters, int(first[judged[0]])))]
+    if len(first) > _ROWS and (moved := _moved_alike(parameters, *found[0], first[judged[1:]])) is not None:
+        yield moved
+        return
+    found += [_judge_row(parameters, row_of(parameters, int(first[index]))) for index in judged[1:]]
     if (together := _together(parameters, found)) is not None:
         yield together
         return
@@ -88,6 +92,20 @@ def _judged_as_stored(parameters: Parameters) -> Iterator[Finding]:
         why = f"{_ROWS} of {len(first)} different systems were judged"
         why = "; ".join(filter(None, [finding.why, why]))
         yield replace(finding, heads=round(len(inverse) * (finding.heads or 0) / sum(heads[list(judged)])), why=why)
+
+
+def _moved_alike(
+    parameters: Parameters, finding: Finding, reference: Reference | None, others: Array
+) -> Finding | None:
+    """All systems as one that was trained, if the first one was and most of the others are near to the same start.
+
+    No mistake is looked for in the others: what their code does wrong it does in the first one too.
+    """
+    if finding.verdict != "trained" or reference is None:
+        return None
+    near = [likeliest_start(row_of(parameters, int(index)).Lambda.values) for index in others]
+    agree = 1 + sum(start is reference and is_near(reference, distance) for start, distance in near)
+    return _moved(parameters, finding, reference) if 2 * agree > 1 + len(near) else None
 
 
 def _together(parameters: Parameters, found: list[tuple[Finding, Reference | None]]) -> Finding | None:

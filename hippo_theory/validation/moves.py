@@ -35,6 +35,7 @@ _CHANCE = 1e-4  # with which moves that have nothing in common may be taken for 
 
 
 @lru_cache(maxsize=4096)
+@lru_cache(maxsize=4096)
 def _moduli(reference: Reference) -> Array:
     """What moves are relative to: the moduli, those near 0 raised."""
     return _raised(reference.Lambda)
@@ -66,11 +67,11 @@ def distance(reference: Reference, ordered: Array) -> Array:
 
     Symmetric up to what is near 0, so that no start is near to all because its eigenvalues are large.
     """
-    return _distance(reference.Lambda, ordered)
+    return _distance(reference.Lambda, ordered, _moduli(reference))
 
 
-def _distance(truth: Array, ordered: Array) -> Array:
-    sizes = np.maximum(np.abs(ordered) + np.abs(truth), _raised(truth))
+def _distance(truth: Array, ordered: Array, least: Array) -> Array:
+    sizes = np.maximum(np.abs(ordered) + np.abs(truth), least)
     return np.asarray((np.abs(ordered - truth) / sizes).mean(axis=-1))
 
 
@@ -141,7 +142,9 @@ def _distances_of_chance(reference: Reference) -> Array:
     found = []
     for moduli in (uniform, *logarithmic, -np.log1p(-uniform), ndtri((1 + uniform) / 2)):
         scaled = moduli * (np.median(size) / np.median(moduli, axis=1, keepdims=True))
-        found.append(_distance(truth, -scaled + 0j if _is_real(reference) else truth.real + 1j * scaled))
+        found.append(
+            _distance(truth, -scaled + 0j if _is_real(reference) else truth.real + 1j * scaled, _raised(truth))
+        )
     return np.array(found)
 
 
@@ -193,12 +196,11 @@ def cut_bound(bound: Array, move: float, stored: Quantity, reference: Reference)
 
 def spacing_near(stored: Quantity, truth: Array) -> Array:
     """One unit in the last place of the stored numbers (n,) next in size to each of the truth (m,)."""
-    sizes, spacing = np.abs(stored.values), np.abs(stored.spacing)
+    sizes, spacing = stored.by_size
     if len(sizes) == 0:
         return np.zeros(len(truth))
-    order = np.argsort(sizes)
-    above = np.searchsorted(sizes[order], np.abs(truth)).clip(0, len(sizes) - 1)
-    return np.asarray(np.maximum(spacing[order][above], spacing[order][np.maximum(above - 1, 0)]))
+    above = np.searchsorted(sizes, np.abs(truth)).clip(0, len(sizes) - 1)
+    return np.asarray(np.maximum(spacing[above], spacing[np.maximum(above - 1, 0)]))
 
 
 def is_decided(bound: Array, move: float, reference: Reference) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -125,6 +126,13 @@ class Quantity:
     def roundoff(self) -> float:
         """Unit roundoff of the stored dtype."""
         return precision_of(self.dtype)
+
+    @cached_property
+    def by_size(self) -> tuple[Array, Array]:
+        """The moduli (n,) in increasing order, and one unit in the last place of each."""
+        sizes = np.abs(self.values)
+        order = np.argsort(sizes)
+        return sizes[order], np.abs(self.spacing)[order]
 
     def reshaped(self, *shape: int) -> Quantity:
         """The same in another shape."""

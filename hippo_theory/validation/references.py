@@ -64,7 +64,7 @@ class Reference:
         """The number n of stored eigenvalues."""
         return len(self.Lambda)
 
-    @property
+    @cached_property
     def scale(self) -> float:
         """Spectral norm of the normal part, to which the errors of eigensolvers are proportional."""
         return float(np.abs(self.Lambda).max())
