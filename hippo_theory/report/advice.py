@@ -56,7 +56,7 @@ def reason(finding: Finding) -> str:
     >>> from hippo_theory.validation import validate
     >>> Lambda = ht.initialization("s4d-lin", 64).Lambda
     >>> reason(validate({"Lambda": Lambda - 0.5}).files[0].findings[0])
-    'Lambda: the real part is -1 instead of -0.5'
+    'Lambda: the real part is -1 instead of -0.5, 2 times that'
     """
     reasons = [finding.why] if finding.why else []
     for name, part in finding.parts.items():
