@@ -581,3 +581,33 @@ def test_a_square_low_rank_term_is_read_either_way(N, half):
             found = finding({"P": P, **{name: start[name] for name in names}})
             assert found.parts["P"].verdict in ("exact", "rounding"), found.reason
     assert finding({"Lambda": start["Lambda"], "P": start["P"] * [[1], [2]]}).parts["P"].verdict == "deviates"
+
+
+# --- what a reviewer found ------------------------------------------------------------------------------------------------
+
+
+def stacked(count=20, N=8):
+    legs = ht.LegS(N)
+    both = [discretize_dense(legs.A, legs.B, "bilinear", 1 / t) for t in range(1, count + 1)]
+    A, B = (np.stack(arrays) for arrays in zip(*both, strict=True))
+    return {"A_stacked": A, "B_stacked": B / np.arange(1, count + 1)[:, None]}
+
+
+def test_every_matrix_and_vector_of_a_stack_is_compared():
+    good = stacked()
+    found = finding(good)
+    assert {name: part.verdict for name, part in found.parts.items()} == {"A": "rounding", "B": "rounding"}
+    wrong = {**good, "A_stacked": good["A_stacked"] * np.where(np.arange(20) == 6, -3, 1)[:, None, None]}
+    assert (finding(wrong).verdict, finding(wrong).parts["A"].cause) == ("deviates", "entry")
+    assert "that of t = 7" in finding(wrong).reason
+    for B, cause in ((2 * good["B_stacked"], "factor"), (np.random.default_rng(0).standard_normal((20, 8)), "other")):
+        part = finding({**good, "B_stacked": B}).parts["B"]
+        assert (part.verdict, part.cause) == ("deviates", cause)
+
+
+def test_p_and_q_of_two_ranks_and_p_of_another_kind_are_said():
+    legs = ht.LegS(6)
+    P = np.hstack([legs.P, 0 * legs.P])
+    part = finding({"A": legs.A, "B": legs.B, "P": P, "Q": legs.P}).parts["P"]
+    assert (part.verdict, part.cause) == ("deviates", "shape") and "ranks 2 and 1" in part.why
+    assert "(6, 1) is not compared: 6 states need" not in finding({"A": legs.A, "P": np.ones((6, 1), int)}).reason

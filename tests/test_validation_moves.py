@@ -163,6 +163,22 @@ def test_the_numbers_of_the_criteria():
     assert nearest_start(spectrum("s4d-lin", 16))[1] == 0
 
 
+@pytest.mark.parametrize("systems", [3, 10])
+def test_trained_systems_of_equal_blocks_are_those_of_one_block(systems):
+    """The start is that of a block of 8, not of the 16 numbers of a system."""
+    rng = np.random.default_rng(4)
+    rows = np.array([np.tile(noisy(spectrum("s4d-lin", 16), 0.02, rng), 2) for _ in range(systems)])
+    found = one({"Lambda": rows})
+    assert (found.identified, found.verdict, found.heads) == ("s4d-lin", "trained", systems)
+
+
+def test_eigenvalues_of_a_skew_part_that_were_rounded_and_cast_up():
+    """What holds the numbers is float16 before and after the shift by -1/2."""
+    skew = 1j * spectrum("s4d-legs", 16).imag.astype(np.float16).astype(np.float64)
+    found = one({"evals": skew})
+    assert (found.identified, found.verdict) == ("dss", "rounding"), found.reason
+
+
 # --- a part of a spectrum ------------------------------------------------------------------------------------------------
 
 

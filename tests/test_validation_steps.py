@@ -1,7 +1,8 @@
-"""Steps as they are drawn and as they are mistaken, LRU with its gamma, and what only the phases of P and B show."""
+"""Steps as they are drawn and as they are mistaken, heads of Mamba-2, LRU with its gamma, and what only phases show."""
 
 from __future__ import annotations
 
+import ml_dtypes
 import numpy as np
 import pytest
 import scipy.stats
@@ -9,7 +10,8 @@ import scipy.stats
 import hippo_theory as ht
 from hippo_theory.initializations import export_arrays
 from hippo_theory.validation import validate
-from hippo_theory.validation.steps import LEVEL, _is_log_uniform
+from hippo_theory.validation.quantities import quantity
+from hippo_theory.validation.steps import LEVEL, _is_even, _is_log_uniform
 
 RANGES = ((1e-3, 1e-1), (1e-4, 1e-1), (1e-4, 1e-2), (1e-2, 1.0), (1e-1, 1.0), (1e-3, 1.0))
 
@@ -152,6 +154,45 @@ def test_the_level_is_what_it_says():
             assert _is_log_uniform(np.exp(shares), np.zeros(n), (1.0, np.e)) == (p >= LEVEL), power
 
 
+def test_few_drawn_steps_are_seldom_called_evenly_spaced():
+    """The smallest and the largest are always in their places: `LEVEL` holds for those between them."""
+    rng, called, draws = np.random.default_rng(6), [], 20_000
+    for n in (3, 4, 5, 6):
+        logarithms = rng.uniform(np.log(1e-3), np.log(1e-1), (draws, n))
+        called.append(sum(_is_even(quantity(sample, "float64")) for sample in np.exp(logarithms)))
+        assert called[-1] <= scipy.stats.binom.ppf(1 - 1e-4, draws, LEVEL), (n, called)
+        assert _is_even(quantity(np.exp(np.linspace(np.log(1e-3), np.log(1e-1), n)), "float64")), n
+    assert sum(called) >= scipy.stats.binom.ppf(1e-3, 4 * draws, LEVEL), called
+
+
+# --- Mamba-2 --------------------------------------------------------------------------------------------------------------
+
+
+def heads_of(A_log, dtype="float32"):
+    arrays = {"mixer.A_log": np.asarray(A_log).astype(dtype), "mixer.D": np.ones(len(A_log), np.float32)}
+    (finding,) = validate(arrays).files[0].findings
+    assert finding.identified == "mamba2"
+    return finding
+
+
+def test_scalars_of_heads_are_called_trained_only_with_evidence():
+    rng = np.random.default_rng(7)
+    counting, uniform = np.arange(1.0, 25.0), rng.uniform(1, 16, 24)
+    for dtype in ("float64", "float32", "float16"):
+        for mistaken in (counting[:2], counting[:8], counting, uniform):
+            found = heads_of(mistaken, dtype)
+            assert (found.verdict, found.cause) == ("deviates", "logarithm"), (dtype, found.reason)
+        assert heads_of(np.log(counting), dtype).deviation == "D15"
+        assert heads_of(np.log(uniform), dtype).verdict == "random"
+    moved = 0.3 * rng.standard_normal(64)
+    for start, words in ((rng.uniform(1, 16, 64), "heads are still within"), (np.arange(1.0, 65.0), "still rise as")):
+        found = heads_of(np.log(start) + moved)
+        assert (found.verdict, found.cause) == ("trained", "trained") and words in found.reason, found.reason
+    for other in ([5.0], np.full(8, 5.0), -np.log(counting[:8]), 30 * rng.standard_normal(24), np.log(100 * uniform)):
+        found = heads_of(other)
+        assert (found.verdict, found.cause) == ("unknown", None) and "outside of [1, 16]" in found.reason, found.reason
+
+
 # --- LRU ------------------------------------------------------------------------------------------------------------------
 
 
@@ -220,6 +261,27 @@ def test_moduli_and_phases_that_no_start_draws():
         assert (finding.verdict, finding.cause) == ("deviates", "logarithm")
     (finding,) = validate(stored(nu, theta, None)).files[0].findings
     assert finding.verdict == "random"
+
+
+def test_a_small_ring_with_its_gamma_is_no_missing_logarithm():
+    nu, theta, gamma = lru(16, 0.0, 0.3)
+    for given in (gamma, 2 * gamma, gamma + np.log(2)):  # right, or wrong by a mistake of its own
+        (finding,) = validate(stored(nu, theta, given)).files[0].findings
+        assert finding.parts["Lambda"].verdict == "random", finding.reason
+    for given in (None, 0 * gamma, gamma - 1 - np.arange(16) / 8):  # nothing speaks for these moduli
+        (finding,) = validate(stored(nu, theta, given)).files[0].findings
+        assert finding.parts["Lambda"].cause == "logarithm" and "e^(-32)" in finding.reason
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_coarse_gamma_is_never_exact(dtype):
+    coarse = np.dtype(getattr(ml_dtypes, dtype)) if dtype == "bfloat16" else np.dtype(dtype)
+    nu, theta = (array.astype(coarse) for array in lru(16)[:2])
+    gamma = 0.5 * np.log(-np.expm1(-2 * np.exp(nu.astype(float))))
+    arrays = {"nu_log": nu, "theta_log": theta, "gamma_log": gamma.astype(coarse)}
+    (finding,) = validate(arrays).files[0].findings
+    part = finding.parts["gamma"]
+    assert (part.verdict, part.cause) == ("rounding", None) and part.ulps <= 1
 
 
 def test_what_fits_any_gamma_is_no_mistake():

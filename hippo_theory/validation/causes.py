@@ -26,7 +26,7 @@ CAUSES: dict[str, str] = {
     "logarithm": "a logarithm or an exponential too many or too few",
     "lost": "one number is missing",
     "mixed": "some numbers have another factor than the others",
-    "nonfinite": "NaN or infinity, or steps that are not positive",
+    "nonfinite": "NaN or infinity, numbers whose squares overflow, or steps that are not positive",
     "order": "a vector in another order than the eigenvalues",
     "other": "another vector, related to the expected one by no simple mistake",
     "phase": "P does not fit the phases of B, or Q those of P",

@@ -20,7 +20,7 @@ from hippo_theory.validation.dense_mistakes import mistaken
 from hippo_theory.validation.discrete_damage import damaged_discretization
 from hippo_theory.validation.discrete_matrices import discretized
 from hippo_theory.validation.findings import Finding, Part
-from hippo_theory.validation.matching import SINGLE
+from hippo_theory.validation.matching import SINGLE, eigensolver_error
 from hippo_theory.validation.misindexed_legs import mixed_index_matrix, one_indexed_matrices
 from hippo_theory.validation.moved_matrices import MovedMatrix, is_spread, nearest_matrix
 from hippo_theory.validation.moves import percent
@@ -111,13 +111,13 @@ def _matched(A: Quantity, B: Quantity | None) -> DenseMatch | Part | None:
 def _in_another_basis(parameters: Parameters, moved: MovedMatrix | None) -> Finding | None:
     """The finding in another basis, where that brings A decisively nearer to a start than it is in its own.
 
-    The bounds of an eigensolver are those of the largest eigenvalue, 4 sqrt(N) u ||A||, and hide small moves of all entries.
+    The bounds of an eigensolver are those of the largest eigenvalue, 20 sqrt(N) u ||A||, and hide small moves of all entries.
     """
     if moved is None:
         return another_basis(parameters)
     A, truth = parameters.Lambda, moved.reference.approximate
     away = float(np.linalg.norm(A.values - (truth.T if moved.turned else truth), 2))
-    if DECISIVE * 4 * np.sqrt(len(truth)) * min(A.roundoff, SINGLE) * np.linalg.norm(truth, 2) > away:
+    if DECISIVE * eigensolver_error(len(truth), min(A.roundoff, SINGLE)) * np.linalg.norm(truth, 2) > away:
         return None
     turned = another_basis(parameters)
     # Without a bound of its own it is by invariants, within the bound above but for a factor of sqrt(N).

@@ -1,7 +1,8 @@
 """The low-rank term P beside a dense A: A = S - P P^T with S normal, so that P P^T is what A fixes, and P up to rotations.
 
 With columns p_k = P R, R orthogonal, P P^T is the same; the signs of columns are the least of it. Beside Q it is P Q^T.
-Products of rank r with rounded factors are off by (2 u + r u) |P| |Q|^T and what the spacing of both can hold.
+Products of rank r with rounded factors are off by (2 u + r u) |P| |Q|^T, of which twice as much is allowed, taken of the
+truth, and by what the spacing of both can hold.
 """
 
 from __future__ import annotations
@@ -23,14 +24,12 @@ from hippo_theory.validation.matching import SINGLE, Comparison
 from hippo_theory.validation.moved_matrices import is_spread
 from hippo_theory.validation.moves import percent
 from hippo_theory.validation.quantities import Quantity, UnfitTensorError
-from hippo_theory.validation.reading import Parameters
+from hippo_theory.validation.reading import LOW_RANK, LOW_RANK_OUT, Parameters
 from hippo_theory.validation.vector_damage import vector_cause
 
 __all__ = ["judge_low_rank"]
 
 Array = NDArray[Any]
-
-_NAMES, _OTHER_NAMES = ("Pc", "P", "p", "low_rank_term"), ("Qc", "Q", "q")
 
 
 def judge_low_rank(parameters: Parameters, match: DenseMatch) -> tuple[Part, tuple[str, ...]] | str | None:
@@ -44,20 +43,27 @@ def judge_low_rank(parameters: Parameters, match: DenseMatch) -> tuple[Part, tup
     >>> found.parts["P"].verdict, found.parts["P"].why
     ('deviates', 'P is sqrt(2) times the expected; divide by it')
     """
-    stored = _first(parameters, _NAMES)
+    stored = _first(parameters, LOW_RANK)
     if stored is None:
         return None
     N = len(parameters.Lambda.values)
-    other = _first(parameters, _OTHER_NAMES)
+    other = _first(parameters, LOW_RANK_OUT)
     names = tuple(tensor.name for tensor in (stored, other) if tensor is not None)
-    columns, rows = _columns(stored, N), None if other is None else _columns(other, N)
+    try:
+        columns, rows = _columns(stored, N), None if other is None else _columns(other, N)
+    except UnfitTensorError as error:
+        return f"{' and '.join(names)} is not compared: {error}"
     if not columns or (other is not None and not rows):
         shapes = " and ".join(str(tensor.shape) for tensor in (stored, other) if tensor is not None)
         return f"{' and '.join(names)} of the shape {shapes} is not compared: {N} states need ({N}, r) or (r, {N})"
     truth = _truth(match, N)
     if truth is None:
         return f"{' and '.join(names)} is not compared: {match.reference.id} is not normal plus low rank"
-    pairs = [(P, P) for P in columns] if rows is None else list(zip(columns, rows, strict=False))
+    both = zip(columns, columns if rows is None else rows, strict=False)
+    pairs = [(P, Q) for P, Q in both if P.values.shape == Q.values.shape]
+    if not pairs:
+        why = f"P and Q have the ranks {columns[0].values.shape[1]} and {(rows or columns)[0].values.shape[1]}"
+        return Part("deviates", why=f"{why}; they must agree", cause="shape"), names
     if not all(np.isfinite(P.values).all() and np.isfinite(Q.values).all() for P, Q in pairs):
         return Part("deviates", why="holds NaN or infinity", cause="nonfinite"), names
     trained = match.part.verdict == "trained"
@@ -75,10 +81,7 @@ def _first(parameters: Parameters, names: tuple[str, ...]) -> StoredTensor | Non
 def _columns(tensor: StoredTensor, N: int) -> list[Quantity]:
     """P as (N, r), in both ways where r = N."""
     shape = tuple(tensor.shape)
-    try:
-        stored = tensor.quantity()
-    except UnfitTensorError:
-        return []
+    stored = tensor.quantity()
     if shape == (N,):
         return [stored.reshaped(N, 1)]
     if len(shape) != 2 or 0 in shape:
@@ -122,13 +125,13 @@ def _judged(P: Quantity, Q: Quantity, truth: Array, both: bool, trained: bool) -
     if trained and is_spread(moves, (errors > bound)[there]):
         why = f"entries of P P^T have moved by {percent(float(np.median(np.abs(moves))))} (median)"
         return Part("trained", relative_error(errors, theirs), why=why, cause="trained")
-    cause = next(_causes(P, Q, ours, theirs, truth, bound, name, both))
+    cause = next(_causes(P, ours, theirs, truth, bound, name, both))
     comparison = Comparison(errors, theirs, np.inf, bound, relative_error(errors, theirs))
     return replace(comparison.part("deviates", why=cause.text), cause=cause.id, ulps=None)
 
 
 def _causes(
-    P: Quantity, Q: Quantity, ours: Array, theirs: Array, truth: Array, bound: Array, name: str, both: bool
+    P: Quantity, ours: Array, theirs: Array, truth: Array, bound: Array, name: str, both: bool
 ) -> Iterator[Cause]:
     if not ours.any():
         yield Cause("dropped", f"{name} is zero: A is S - P P^T with P = 0 only if A is normal")

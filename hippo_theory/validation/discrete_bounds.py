@@ -8,7 +8,8 @@ deviation at most f, between matrices X and Y with rows and columns of length at
     std((X F Y)_ij) = (sum_kl X_ik^2 F_kl^2 Y_lj^2)^(1/2) <= f.
 
 Weighted methods, M Abar = H with M = I - alpha dt A, H = I + (1 - alpha) dt A: by elimination M has an error u P |L| |U|,
-of sqrt(N) roundings each, which moves Abar by M^-1 (that) Abar; code that forms M^-1 H rounds (|M^-1| |H|)_ij once more.
+of sqrt(N) roundings each, which moves Abar by M^-1 (that) Abar; the terms of H, and code that forms M^-1 H, round
+(|M^-1| (I + (1 - alpha) dt |A|))_ij once more: where they cancel, as 1 - dt n/2 does at t = n/2, H is 0 but its rounding is not.
 
 Exponential, by scaling and squaring with the Pade approximant r = p/q of degree 13 (Higham 2005; Al-Mohy and Higham 2009):
 X = A dt / 2^s; p and q have errors u p(|X|), ||q(X)^-1|| <= 1 for dissipative X, and each of the s squarings adds
@@ -66,15 +67,14 @@ def rounding_bound(A: Array, Abar: Array, method: str, step: float, roundoff: fl
         common = _exponential(A / ratio, step) * _growth(A / ratio, step)
         exponent = np.abs(step * (A @ Abar))
         return _DEVIATIONS * roundoff * (common * ratio + exponent + _divided_differences(A, Abar))
-    right = identity + float(1 - alpha) * step * A
     if alpha == 0:  # a product and a sum for each entry
         return _DEVIATIONS * roundoff * (identity + step * np.abs(A))
-    left = identity - float(alpha) * step * A
+    left, terms = identity - float(alpha) * step * A, identity + float(1 - alpha) * step * np.abs(A)
     permutation, lower, upper = scipy.linalg.lu(left)
     eliminated = permutation @ (np.abs(lower) @ np.abs(upper))
     inverse = scipy.linalg.inv(left)
     moved = np.sqrt((inverse**2) @ (eliminated**2) @ (Abar**2))
-    return np.asarray(_DEVIATIONS * roundoff * (np.sqrt(N) * moved + np.abs(inverse) @ np.abs(right) + np.abs(Abar)))
+    return np.asarray(_DEVIATIONS * roundoff * (np.sqrt(N) * moved + np.abs(inverse) @ terms + np.abs(Abar)))
 
 
 def _balance(A: Array) -> Array:

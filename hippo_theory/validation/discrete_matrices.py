@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from hippo_theory.discretizations import discretize_dense, find_discretization
 from hippo_theory.errors import InputError
 from hippo_theory.validation.bases import rearrangement
+from hippo_theory.validation.causes import factor_name
 from hippo_theory.validation.dense_matches import DenseMatch, relative_error
 from hippo_theory.validation.discrete_bounds import rounding_bound
 from hippo_theory.validation.discrete_candidates import NEAR, candidates
@@ -32,6 +33,7 @@ __all__ = ["discretized", "input_terms", "judge_stacked", "slope_of"]
 Array = NDArray[Any]
 
 LARGEST_DISCRETE = 1024  # states above which no Abar is formed
+_LARGEST_STACK = 3e8  # matrices times N^3 above which a sample of a stack is compared: about ten seconds
 _DECIDED = 10.0  # times a bound must be smaller than the numbers to say that they agree
 
 
@@ -204,41 +206,98 @@ def judge_stacked(parameters: Parameters) -> Iterator[Finding]:
     """A stack of discrete A for t = 1, 2, ...: LegS, x' = (A x + B u)/t, by method and step 1/t."""
     stack, N = parameters.Lambda, parameters.Lambda.values.shape[-1]
     names = (parameters.tensors, parameters.prefix, parameters.layout)
-    part, id = Part("unknown", why="a stack of matrices, none that is known"), "unknown"
     legs = next((reference for reference in dense_references(N) if reference.id == "legs"), None)
     if N > LARGEST_DISCRETE or legs is None:
-        part = replace(part, why=f"a stack of matrices of {N} states; not compared above {LARGEST_DISCRETE}")
+        found = Part("unknown", why=f"a stack of matrices of {N} states; not compared above {LARGEST_DISCRETE}"), ""
     elif np.iscomplexobj(stack.values) or not np.isfinite(stack.values).all():
-        part = replace(part, why="a stack of matrices that holds NaN, infinity or complex numbers")
+        found = Part("unknown", why="a stack of matrices that holds NaN, infinity or complex numbers"), ""
     else:
-        found = _stacked(stack, legs)
-        if found is not None:
-            part, id = found, "unknown" if found.verdict == "unknown" else "legs"
-    yield Finding(*names, id, None if id == "unknown" else "default", N, N, 1, {"A": part})
+        found = _stacked(stack, legs) or (Part("unknown", why="a stack of matrices, none that is known"), "")
+    part, method = found
+    id = "unknown" if part.verdict == "unknown" else "legs"
+    parts = {"A": part}
+    if parameters.B is not None:
+        if id == "legs" and legs is not None:
+            parts["B"] = _stacked_inputs(parameters.B, len(stack.values), legs, method)
+        else:
+            parts["B"] = Part("unknown", why="not compared: the matrices are not known")
+    yield Finding(*names, id, None if id == "unknown" else "default", N, N, 1, parts)
 
 
-def _stacked(stored: Quantity, legs: DenseReference) -> Part | None:
+def _stacked(stored: Quantity, legs: DenseReference) -> tuple[Part, str] | None:
+    """The part for a stack, and the method that a few of its matrices show; the others are compared by that one."""
     stack = stored.as_held() or stored
     count = len(stack.values)
-    sampled = [t for t in sorted({1, 2, 3, count // 2 or 1, count}) if t <= count]
-    roundoff = min(stack.roundoff, SINGLE) + DOUBLE
+    sampled = _sampled(count)
+    every = _compared_times(count, legs.N)
     for method in ("bilinear", "forward_euler", "backward_euler", "zoh"):
         for turned in (False, True):
-            compared = []
-            for t in sampled:
-                Abar, _ = discretize_dense(legs.approximate, legs.B, method, 1 / t)
-                values, spacing = stack.values[t - 1], np.abs(stack.spacing[t - 1])
-                values, spacing = (values.T, spacing.T) if turned else (values, spacing)
-                errors = np.abs(values - Abar)
-                if not np.linalg.norm(errors) * _DECIDED <= np.linalg.norm(Abar):
-                    break
-                bound = rounding_bound(legs.approximate, Abar, method, 1 / t, roundoff) + spacing
-                if not (errors <= bound).all():
-                    break
-                compared.append((errors, bound, Abar))
-            else:
-                return _stacked_part(compared, method, turned, count)
+            compared = [_compared_step(stack, legs, method, t, turned) for t in sampled]
+            if any(one is None for one in compared):
+                continue
+            part = _stacked_part([one for one in compared if one is not None], method, turned, count)
+            off = [t for t in every if t not in sampled and _compared_step(stack, legs, method, t, turned) is None]
+            if off:
+                why = f"{part.why}, but {len(off)} of {count} matrices are off, the first that of t = {off[0]}"
+                part = replace(part, verdict="deviates", why=why, cause="entry")
+            elif len(every) < count:
+                part = replace(part, why=f"{part.why}; compared at t = {', '.join(map(str, sampled))}")
+            return part, method
     return None
+
+
+def _sampled(count: int) -> list[int]:
+    return [t for t in sorted({1, 2, 3, count // 2 or 1, count}) if t <= count]
+
+
+def _compared_times(count: int, N: int) -> list[int]:
+    return list(range(1, count + 1)) if count * N**3 <= _LARGEST_STACK else _sampled(count)
+
+
+def _compared_step(
+    stack: Quantity, legs: DenseReference, method: str, t: int, turned: bool
+) -> tuple[Array, Array, Array] | None:
+    """Errors, bounds and truth of the matrix of one t, each (N, N); None where it is another matrix."""
+    roundoff = min(stack.roundoff, SINGLE) + DOUBLE
+    Abar, _ = discretize_dense(legs.approximate, legs.B, method, 1 / t)
+    values, spacing = stack.values[t - 1], np.abs(stack.spacing[t - 1])
+    values, spacing = (values.T, spacing.T) if turned else (values, spacing)
+    errors = np.abs(values - Abar)
+    if not np.linalg.norm(errors) * _DECIDED <= np.linalg.norm(Abar):
+        return None
+    bound = rounding_bound(legs.approximate, Abar, method, 1 / t, roundoff) + spacing
+    return (errors, bound, Abar) if (errors <= bound).all() else None
+
+
+def _stacked_inputs(stored: Quantity, count: int, legs: DenseReference, method: str) -> Part:
+    """The part for the vectors B of a stack (T, N) or (T, N, 1), that of t being Bbar/t."""
+    N, held = legs.N, stored.as_held() or stored
+    if held.values.shape not in ((count, N), (count, N, 1)):
+        return Part("unknown", why=f"not compared: of the shape {held.values.shape}, where ({count}, {N}) is needed")
+    if not np.isfinite(held.values).all():
+        return Part("deviates", why="holds NaN or infinity", cause="nonfinite")
+    roundoff = min(held.roundoff, SINGLE) + DOUBLE
+    times = _compared_times(count, N)
+    errors, bounds, truths = np.zeros((3, len(times), N))
+    values = held.values.reshape(count, N)[[t - 1 for t in times]]
+    for row, t in enumerate(times):
+        Abar, Bbar = discretize_dense(legs.approximate, legs.B, method, 1 / t)
+        truths[row] = Bbar / t
+        sizes = input_terms(legs.approximate, Abar, legs.B, method, 1 / t)
+        bounds[row] = 4 * roundoff * sizes + np.abs(held.spacing[t - 1]).reshape(N)
+        errors[row] = np.abs(values[row] - truths[row])
+    part = Comparison(errors, truths, 0.0, bounds, relative_error(errors, truths)).part("rounding")
+    off = np.flatnonzero((errors > bounds).any(axis=1))
+    if off.size:
+        ratios = values[truths != 0] / truths[truths != 0]
+        why = f"{off.size} of {len(times)} vectors are off, the first that of t = {times[off[0]]}"
+        cause = "other"
+        if np.ptp(np.real(ratios)) <= 1e-3 * abs(
+            np.real(ratios[0])
+        ):  # three digits name a factor, which is all it does
+            why, cause = f"B is {factor_name(float(np.real(ratios[0])))} times the expected", "factor"
+        part = replace(part, verdict="deviates", why=why, cause=cause)
+    return replace(part, ulps=None)
 
 
 def _stacked_part(compared: list[tuple[Array, Array, Array]], method: str, turned: bool, count: int) -> Part:

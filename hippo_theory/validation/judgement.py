@@ -15,7 +15,6 @@ from hippo_theory.validation.findings import Finding, Part
 from hippo_theory.validation.judging import judge_diagonal
 from hippo_theory.validation.lru import judge_ring
 from hippo_theory.validation.mamba_heads import judge_heads
-from hippo_theory.validation.quantities import Quantity
 from hippo_theory.validation.reading import Parameters
 from hippo_theory.validation.steps import judge_steps
 
@@ -90,7 +89,7 @@ def _not_judged(parameters: Parameters) -> Iterator[Finding]:
 def _judge_skew(parameters: Parameters) -> Iterator[Finding]:
     """Eigenvalues of the skew part of LegS: those of the normal part without their real part."""
     shifted = parameters.Lambda
-    moved = Quantity(shifted.values - 0.5, shifted.spacing, shifted.dtype, shifted.tensors, shifted.direct)
+    moved = replace(shifted, values=shifted.values - 0.5)
     for finding in judge_diagonal(replace(parameters, Lambda=moved)):
         named = "dss" if finding.identified == "s4d-legs" else finding.identified
         yield replace(finding, identified=named, why="the skew part alone: the real part -1/2 is left to the caller")

@@ -34,7 +34,7 @@ __all__ = ["judge_diagonal"]
 Array = NDArray[Any]
 
 _EXPLAINED = ("exact", "rounding", "known-deviation")
-_ROWS = 8  # systems of one group of tensors that are judged one by one; more are different only after training
+_ROWS = 8  # systems of one group of tensors that are judged one by one; more than these are sampled
 
 
 def judge_diagonal(parameters: Parameters) -> Iterator[Finding]:
@@ -101,7 +101,7 @@ def _moved_alike(
 
     No mistake is looked for in the others: what their code does wrong it does in the first one too.
     """
-    if finding.verdict != "trained" or reference is None:
+    if finding.verdict != "trained" or reference is None or not _is_whole(parameters, reference):
         return None
     near = [likeliest_start(row_of(parameters, int(index)).Lambda.values) for index in others]
     agree = 1 + sum(start is reference and is_near(reference, distance) for start, distance in near)
@@ -117,7 +117,11 @@ def _together(parameters: Parameters, found: list[tuple[Finding, Reference | Non
     verdicts = {finding.verdict for finding, _ in found}
     if len(found) < 2 or "trained" not in verdicts:
         return None
-    starts = [(finding, reference) for finding, reference in found if finding.verdict == "trained" and reference]
+    starts = [
+        (finding, reference)
+        for finding, reference in found
+        if finding.verdict == "trained" and reference is not None and _is_whole(parameters, reference)
+    ]
     for finding, reference in starts:
         agree = sum(other is reference and one.verdict in ("trained", "rounding") for one, other in found)
         if 2 * agree > len(found) and verdicts <= {"trained", "rounding", "random", "exact"}:
@@ -128,6 +132,11 @@ def _together(parameters: Parameters, found: list[tuple[Finding, Reference | Non
     if 2 * len(random) > len(found) and verdicts == {"trained", "random"}:
         return replace(random[0], heads=len(parameters.Lambda.values))
     return None
+
+
+def _is_whole(parameters: Parameters, reference: Reference) -> bool:
+    """Whether a reference has as many eigenvalues as a stored system, and not those of one of its equal blocks."""
+    return bool(reference.stored == parameters.Lambda.values.shape[-1])
 
 
 def _moved(parameters: Parameters, finding: Finding, reference: Reference) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from math import ceil, log
 from typing import Any
 
@@ -51,8 +52,9 @@ _MEANT: tuple[tuple[Cause, Callable[[Array], tuple[Array, ...]]], ...] = (
 def judge_ring(parameters: Parameters) -> Iterator[Finding]:
     """LRU: multipliers e^(-e^nu_log + i e^theta_log), and gamma = sqrt(1 - |lambda|^2).
 
-    Moduli and phases are drawn, so that a mistake in nu is seen in gamma, or where no draw comes to: moduli that are all below
-    1/e (of moduli uniform on the unit disc a share of e^-2), and most phases beyond 2 pi.
+    Moduli and phases are drawn from a ring of any radii, so that a mistake in nu is seen in gamma. Where no gamma tells of the
+    moduli, a missing logarithm is suspected if all n of them are below 1/e: of moduli uniform on the unit disc that has a
+    probability of e^(-2 n), but a ring within 1/e looks the same. Most phases beyond 2 pi are what no start draws.
 
     Examples
     --------
@@ -84,6 +86,8 @@ def judge_ring(parameters: Parameters) -> Iterator[Finding]:
                 cause = _mistaken_by_gamma(gamma.quantity(), _as_stored(parameters, "nu_log"))
                 if cause is not None:
                     parts["gamma"] = Part("random", why="fits moduli without the mistake in nu")
+        if cause is None and not _tells_of_moduli(parts.get("gamma")):
+            cause = _below_draws(parameters)
         if (cause := cause or _beyond_draws(parameters)) is not None:
             parts["Lambda"] = Part("deviates", why=f"{why}: {cause.text}", cause=cause.id)
     n = logarithms.shape[-1]
@@ -114,10 +118,16 @@ def _judge_gamma(stored: Quantity, Lambda: Quantity) -> Part:
     errors = np.abs(values - truth)
     relative = float((errors / np.where(truth == 0, 1.0, np.abs(truth))).max())
     comparison = Comparison(errors, truth, float((errors / spacing).max()), bound, relative)
-    if not comparison.is_exact and not comparison.is_rounding:
+    part = comparison.judged(stored.dtype)
+    if part.verdict == "deviates":
         cause = next(_causes(values, truth, bound, 4 * stored.roundoff))
-        return comparison.part("deviates", why=cause.text, cause=cause.id)
-    return comparison.part("exact" if comparison.is_exact else "rounding")
+        part = replace(part, why=cause.text, cause=cause.id)
+    return part
+
+
+def _tells_of_moduli(gamma: Part | None) -> bool:
+    """Whether gamma is that of the moduli as they are stored, or follows from it by a mistake of its own."""
+    return gamma is not None and gamma.verdict != "unknown" and gamma.cause not in ("other", "dropped", "nonfinite")
 
 
 def _causes(values: Array, truth: Array, bound: Array, rounded: float) -> Iterator[Cause]:
@@ -171,11 +181,19 @@ def _log_gamma(nu: Array) -> Array:
     return np.asarray(0.5 * np.log(-np.expm1(-2 * nu)))
 
 
+def _below_draws(parameters: Parameters) -> Cause | None:
+    """The logarithm of nu that is missing where all moduli are less than a draw on the unit disc makes them."""
+    nu = _as_stored(parameters, "nu_log").values.ravel()
+    n = len(nu)
+    if n < ceil(log(_CHANCE) / -2) or not (nu > 0).all():
+        return None
+    chance = f"of moduli uniform on the unit disc all {n} lie below 1/e with a probability of e^(-{2 * n})"
+    return Cause("logarithm", f"the logarithm of nu was not taken: {chance}")
+
+
 def _beyond_draws(parameters: Parameters) -> Cause | None:
-    """The logarithm that is missing where moduli or phases are what no start draws."""
-    nu, theta = (_as_stored(parameters, name).values.ravel() for name in ("nu_log", "theta_log"))
-    if len(nu) >= ceil(log(_CHANCE) / -2) and (nu > 0).all():
-        return Cause("logarithm", "the logarithm of nu was not taken: no draw makes all moduli less than 1/e")
+    """The logarithm of theta that is missing where phases are what no start draws."""
+    theta = _as_stored(parameters, "theta_log").values.ravel()
     with np.errstate(over="ignore"):
         beyond = np.exp(theta) > 2 * np.pi
     if 2 * beyond.sum() > len(theta) and (theta >= 0).all() and (theta <= 2 * np.pi).all():

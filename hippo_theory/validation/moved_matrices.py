@@ -30,7 +30,6 @@ Array = NDArray[Any]
 
 _DRAWS, _ORDERS = 999, 200
 _SAMPLE = 2048  # entries that are compared: more say nothing more
-_CHANCE = 1e-4  # with which the largest of normal moves may be taken for a single mistake
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +52,7 @@ def is_spread(moves: Array, wrong: Array) -> bool:
     if not wrong.any() or not others.size:
         return True
     usual = float(np.sqrt((others**2).mean()))
-    return bool(np.abs(moves[wrong]).min() <= np.sqrt(2 * np.log(len(moves) / _CHANCE)) * usual)
+    return bool(np.abs(moves[wrong]).min() <= outlying(len(moves)) * usual)
 
 
 def standing_out(stored: Array, truth: Array) -> Array:

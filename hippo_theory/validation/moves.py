@@ -35,7 +35,6 @@ _CHANCE = 1e-4  # with which moves that have nothing in common may be taken for 
 
 
 @lru_cache(maxsize=4096)
-@lru_cache(maxsize=4096)
 def _moduli(reference: Reference) -> Array:
     """What moves are relative to: the moduli, those near 0 raised."""
     return _raised(reference.Lambda)

@@ -15,7 +15,16 @@ from hippo_theory.validation.arrangements import EXCHANGED, Arrangement, arrange
 from hippo_theory.validation.layouts import LAYOUTS, Layout, StoredTensor
 from hippo_theory.validation.quantities import Quantity, UnfitTensorError, combined, precision_of, quantity
 
-__all__ = ["Parameters", "layers", "read_layer", "read_layouts", "reshaped_words", "vectors_of"]
+__all__ = [
+    "LOW_RANK",
+    "LOW_RANK_OUT",
+    "Parameters",
+    "layers",
+    "read_layer",
+    "read_layouts",
+    "reshaped_words",
+    "vectors_of",
+]
 
 Array = NDArray[Any]
 
@@ -28,9 +37,8 @@ _MULTIPLIERS = ("Abar", "A_bar", "dA", "Ad")  # of discretized diagonal systems,
 _DENSE = ("A", "state_matrix", "hippo", "S", "HiPPO", "transition", "A_bar", "Abar", "dA", "Ad")
 _STACKED = ("A_stacked",)
 _INPUT = ("Bc", "B", "input_matrix", "B_bar", "Bbar", "dB", "Bd", "b")
-_LOW_RANK = ("Pc", "P", "p", "low_rank_term")
-_LOW_RANK_OUT = ("Qc", "Q", "q")
-_OUTPUT = ("C", "c", "Cc")
+LOW_RANK = ("Pc", "P", "p", "low_rank_term")
+LOW_RANK_OUT = ("Qc", "Q", "q")
 
 
 @dataclass(frozen=True, eq=False)
@@ -356,7 +364,7 @@ def _is_dense(tensor: StoredTensor, name: str, low_ranks: list[StoredTensor]) ->
 
 def _read_plain(prefix: str, group: Mapping[str, StoredTensor]) -> Iterator[Parameters]:
     """Systems under the names that functions return: diagonal ones, dense ones, stacks of discrete ones."""
-    vectors, low_ranks = _named(group, _INPUT), _named(group, _LOW_RANK)
+    vectors, low_ranks = _named(group, _INPUT), _named(group, LOW_RANK)
     for tensor in _named(group, _LAMBDA + _MULTIPLIERS):
         pairs = not _is_complex(tensor) and len(tensor.shape) > 1 and tensor.shape[-1] == 2 and tensor.shape != (2, 2)
         if not (_is_complex(tensor) or pairs or (len(tensor.shape) == 1 and tensor.shape[0] > 0)):
@@ -425,7 +433,7 @@ def _plain_diagonal(prefix: str, group: Mapping[str, StoredTensor], tensor: Stor
         """A low-rank term of rank 0 is none."""
         return [tensor for tensor in _named(group, names) if 0 not in tensor.shape]
 
-    low, out = same_kind(not_empty(_LOW_RANK)), same_kind(not_empty(_LOW_RANK_OUT))
+    low, out = same_kind(not_empty(LOW_RANK)), same_kind(not_empty(LOW_RANK_OUT))
     vector, output = same_kind(_named(group, _INPUT)), group.get("C")
     P, Q, B = (None if part is None else part.quantity(pairs=pairs) for part in (low, out, vector))
     C, why = None, ""

@@ -28,7 +28,7 @@ from hippo_theory.validation.layouts import LAYOUTS
 from hippo_theory.validation.quantities import Quantity
 from hippo_theory.validation.reading import Parameters
 
-__all__ = ["LEVEL", "judge_steps"]
+__all__ = ["LEVEL", "is_uniform", "judge_steps"]
 
 Array = NDArray[Any]
 
@@ -140,11 +140,11 @@ def _distinct(values: Array, rounding: Array) -> tuple[Array, Array]:
 def _is_log_uniform(values: Array, rounding: Array, ends: tuple[float, float]) -> bool:
     """Whether n positive numbers may be log-uniform between two ends; `rounding` is relative, (n,)."""
     width = log(ends[1] / ends[0])
-    return _is_uniform(np.log(values / ends[0]) / width, rounding / width)
+    return is_uniform(np.log(values / ends[0]) / width, rounding / width)
 
 
-def _is_uniform(shares: Array, rounding: Array) -> bool:
-    """Whether n numbers may be uniform on [0, 1]; see above."""
+def is_uniform(shares: Array, rounding: Array) -> bool:
+    """Whether n numbers, each known to `rounding`, may be uniform on [0, 1]; see above."""
     n, slack = len(shares), 2 * rounding  # of the number, and of the end
     if (shares < -slack).any() or (shares > 1 + slack).any():
         return False
@@ -161,14 +161,15 @@ def _is_uniform(shares: Array, rounding: Array) -> bool:
 def _is_even(stored: Quantity) -> bool:
     """Whether positive numbers below 1 are evenly spaced in their logarithm, closer than chance makes them.
 
-    n uniform draws lie within d of n given places with a probability of at most n! (2 d)^n; it is 1e-4 at the d allowed here.
+    The smallest and the largest of n draws set the scale. The n - 2 inner ones, uniform between them, lie within d of n - 2
+    given places with a probability of at most (n - 2)! (2 d)^(n - 2), which is `LEVEL` at the d allowed here.
     """
     values = np.sort(stored.values.ravel())
     n = len(values)
     if n < 3 or not (values[0] > 0 and values[-1] <= 1 and values[0] < values[-1]):
         return False
     shares = np.log(values / values[0]) / np.log(values[-1] / values[0])
-    allowed = 0.5 * np.exp((np.log(1e-4) - lgamma(n + 1)) / n)
+    allowed = 0.5 * np.exp((log(LEVEL) - lgamma(n - 1)) / (n - 2))
     return bool(np.abs(shares - np.arange(n) / (n - 1)).max() <= allowed)
 
 
@@ -186,7 +187,7 @@ def _drawn(values: Array, rounding: Array, ends: tuple[float, float] | None) -> 
     if ends is not None:
         return f", as log-uniform on [{ends[0]:g}, {ends[1]:g}] draws them"
     for low, high in _uniform_ranges():
-        if _is_uniform((values - low) / (high - low), rounding * values / (high - low)):
+        if is_uniform((values - low) / (high - low), rounding * values / (high - low)):
             return f", as uniform on [{low:g}, {high:g}] draws them: not log-uniform, as they are elsewhere"
     within = _within(float(values.min()), float(values.max()))
     return f"{within}, not as log-uniform draws them" if within else ""

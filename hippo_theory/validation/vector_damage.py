@@ -62,15 +62,15 @@ def _hypotheses(stored: Array, truth: Array, bound: Array, raw: Array, name: str
         for shift in (1, -1):
             rolled, inner = np.roll(theirs, shift), slice(1, -1)
             if (np.abs(ours - rolled)[inner] <= widest).all() and (np.abs(ours - theirs)[inner] > widest).any():
-                yield Cause("index", f"{name} is in another order than Lambda: its index is shifted by one")
+                yield Cause("index", f"{name} is in another order than A: its index is shifted by one")
     if _within(np.sort(stored), np.sort(truth), np.full(n, bound.max())):
         places = np.sort(order[outside])
         if count == 2 and places[1] - places[0] == 1:
-            text = f"neighbors of {name} are swapped: entries {places[0]} and {places[1]} against Lambda"
+            text = f"neighbors of {name} are swapped: entries {places[0]} and {places[1]} against A"
             yield Cause("swapped", text)
         elif count <= 2:
-            yield Cause("swapped", f"two entries of {name} are swapped against Lambda")
-        yield Cause("order", f"{name} is in another order than Lambda ({count} of {n} entries)")
+            yield Cause("swapped", f"two entries of {name} are swapped against A")
+        yield Cause("order", f"{name} is in another order than A ({count} of {n} entries)")
     ratios = stored[outside] / np.where(truth[outside] > 0, truth[outside], np.inf)
     if 1 < count < n and (np.abs(ratios - ratios[0]) <= 3 * (bound / np.maximum(truth, 1e-300))[outside]).all():
         yield Cause("mixed", f"{count} of {n} entries of {name} are {factor_name(float(ratios[0]))} times the expected")
