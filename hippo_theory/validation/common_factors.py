@@ -83,7 +83,8 @@ def common_factors(damaged: Damaged) -> Iterator[tuple[Cause, float]]:
     """
     values, truth = damaged.folded, damaged.truth
     said = facts(truth)
-    if len(values) != len(truth) or said < 2 or not np.isfinite(values).all():
+    # Of multiples of one frequency a named factor is evidence, of a constant nothing is.
+    if len(values) != len(truth) or said < (1 if truth.imag.any() else 2) or not np.isfinite(values).all():
         return
     ours, theirs = damaged.paired(values)
     values, truth, bound = values[ours], truth[theirs], damaged.bound[theirs]

@@ -234,7 +234,7 @@ def _by_position(damaged: Damaged) -> Iterator[Explanation]:
     ):
         wrong = np.abs(folded - truth) > bound
         count = int(wrong.sum())
-        if not 2 <= count < n:
+        if not 2 <= count < n or not (np.abs(truth) > bound)[~wrong].any():  # zeros have any factor
             continue
         for name, stored, expected in (
             ("eigenvalues", folded[wrong], truth[wrong]),

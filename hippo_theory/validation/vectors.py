@@ -378,9 +378,6 @@ def _judge_phases(P: Quantity, Q: Array, B: Quantity, fit: Fit, roundoff: float,
         return replace(
             part, verdict="deviates", why="P is conjugated (transposed) against B and Lambda", cause="conjugated"
         )
-    if _is_squared(stored, partner, inputs / moduli, turned_over, expected, allowed):
-        why = "B is squared: where its moduli are 1 only its phases show it, against P"
-        return replace(part, verdict="deviates", why=why, cause="squared")
     lower = turned_over & upper
     for conjugated in (np.zeros_like(lower), np.ones_like(lower)) if lower.any() else ():
         if (np.abs(multiplied(stored, partner, conjugated) - expected) <= allowed).all():
@@ -394,4 +391,7 @@ def _judge_phases(P: Quantity, Q: Array, B: Quantity, fit: Fit, roundoff: float,
         count = min(int((signs < 0).sum()), int((signs > 0).sum()))
         text = f"the sign of {count} of {len(signs)} entries of P does not fit B"
         return replace(part, verdict="deviates", why=text, cause="sign")
+    if _is_squared(stored, partner, inputs / moduli, turned_over, expected, allowed):  # square roots have either sign
+        why = "B is squared: where its moduli are 1 only its phases show it, against P"
+        return replace(part, verdict="deviates", why=why, cause="squared")
     return replace(part, verdict="deviates", why="the phases of P do not fit those of B", cause="phase")
