@@ -2,7 +2,7 @@
 
 A matrix (H, n) that holds n eigenvalues H times says so itself: every number stands in it a multiple of H times. Whoever
 exchanges the axes, or reshapes (n, H) to (H, n) without exchanging them, keeps the numbers and their counts. Four readings
-are tried, of which a wrong one has rows that are not all the same set of numbers.
+are tried; one that is wrong has rows that are not all the same set of numbers, or repeats numbers within a row.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ def lie_along_columns(values: Array) -> bool:
 def is_stack(values: Array) -> bool:
     """Whether a square matrix (n, n) is a stack of n systems instead of a state matrix.
 
-    Two equal rows or columns make a matrix singular, and a constant real part other than zero, everywhere, gives all but
-    its Hermitian part of rank one: no state matrix of a system has either.
+    Rows or columns that are equal, or one real part other than zero in all entries, are what a stack has and none of the
+    known starts.
 
     Examples
     --------

@@ -37,7 +37,7 @@ _INSTEAD: tuple[tuple[Cause, Callable[[Array], Array]], ...] = (
     ),
 )
 
-# What nu is if not e^t of the stored number t; of several values of the same size the one that fits gamma.
+# What nu is if not e^t of the stored number t; where its sign was lost, both values are tried.
 _MEANT: tuple[tuple[Cause, Callable[[Array], tuple[Array, ...]]], ...] = (
     (Cause("logarithm", "the logarithm of nu was not taken"), lambda t: (t,)),
     (Cause("logarithm", "the decimal logarithm of nu was taken, not the natural one"), lambda t: (10.0**t,)),
@@ -137,7 +137,7 @@ def _causes(values: Array, truth: Array, bound: Array, rounded: float) -> Iterat
             expected = function(truth)
             moved = np.maximum(np.abs(function(truth - bound) - expected), np.abs(function(truth + bound) - expected))
             allowed = np.where(np.isfinite(moved), moved, 0.0) + bound + rounded * np.abs(expected)
-            # Where gamma is nearly 1 its logarithm vanishes, and every one of these fits: the others must differ.
+            # Where gamma is nearly 1 its logarithm vanishes, and every one of these fits: the others decide.
             if _fits(values, expected, allowed):
                 yield cause
     n, outside = len(values), np.abs(values - truth) > bound
