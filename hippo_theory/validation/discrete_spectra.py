@@ -42,9 +42,10 @@ def nearest_simple(step: float) -> float:
 
 
 def continuous_spectra(stored: Quantity) -> Iterator[tuple[Quantity, str]]:
-    """Eigenvalues with real part -1/2 of which multipliers (n,) may be the discretization, and how, in words.
+    """Eigenvalues of which multipliers (n,) may be the discretization, and how, in words: with real part -1/2, or 0 where all
+    moduli are 1.
 
-    Nothing where some modulus is 0 or not below 1, or the real parts of w differ by more than rounding explains.
+    Nothing where some modulus is 0 or above 1, or the real parts of w differ by more than rounding explains.
     """
     values = stored.values + 0j
     if len(values) < 3 or not np.isfinite(values).all() or not (np.abs(values) > 0).all():
